@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 import signal
-import threading
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -16,63 +13,22 @@ from pacha.fetch import unpack
 from pacha.fetch.spool import Spool
 from pacha.fetch.unpack import Item, halves
 from pacha.fetch.worker import WorkerProcess
-from pacha.files.metadata import Entry
-from pacha.store.hg import NULL, Blob, Note, Repository
+from pacha.store.hg import Repository
 from pacha.store.snapshot import Watched
-from tests.support.entries import entry_at
-
-COUNT = 300
-
-
-@pytest.fixture
-def worker(monkeypatch: pytest.MonkeyPatch) -> Iterator[WorkerProcess]:
-    monkeypatch.setattr(os, "sched_getaffinity", lambda pid: {0, 1})
-    monkeypatch.setattr(threading, "active_count", lambda: 1)
-    made = WorkerProcess.begin()
-    assert made is not None
-    yield made
-    made.end()
-
-
-def text(number: int) -> bytes:
-    return b"%d\n" % number * 100
-
-
-@pytest.fixture
-def repository(tmp_path: Path) -> Repository:
-    made = Repository.open(str(tmp_path / "foo"), create=True)
-    texts = {b"%03d" % number: text(number) for number in range(COUNT)}
-    made.commit(NULL, texts, [], lambda name: Blob(texts[name]), Note("a note", "somebody", 0.0))
-    return made
-
-
-def entries(*wrong: int) -> list[Entry]:
-    """What the snapshot says; of the ``wrong`` ones something else than the repository holds."""
-    texts = [b"another" if number in wrong else text(number) for number in range(COUNT)]
-    return [
-        entry_at(
-            b"/foo/%03d" % number,
-            mtime_ns=0,
-            size=len(text(number)),
-            sha256=hashlib.sha256(said).digest(),
-            stored=b"%03d" % number,
-        )
-        for number, said in enumerate(texts)
-    ]
+from tests.support.unpacking import (  # noqa: F401  (two are fixtures)
+    COUNT,
+    check,
+    entries,
+    repository_of_many,
+    second_process,
+    task,
+)
 
 
 def unpacked(repository: Repository, tmp_path: Path, worker: WorkerProcess | None, *wrong: int) -> Spool:
     spool = Spool(worker)
-    watched = Watched(path=b"/foo", single=False, repository="foo", node=repository.heads()[0])
-    spool.add(spool.task(repository.path, watched, entries(*wrong), tmp_path))
+    spool.add(task(spool, repository, tmp_path, *wrong))
     return spool
-
-
-def check(spool: Spool) -> None:
-    assert {path: b"".join(spool.content(path)) for path in spool.places} == {
-        b"/foo/%03d" % number: text(number) for number in range(COUNT)
-    }
-    assert len(spool.read["foo"]) == COUNT
 
 
 def spools(tmp_path: Path) -> list[str]:
@@ -160,7 +116,6 @@ def test_what_was_read_the_last_time_is_forgotten(
     spool = unpacked(repository, tmp_path, None)
     monkeypatch.setattr("pacha.store.hg.revlog.OneRevisionReader.get", lambda singles, name: None)
     monkeypatch.setattr("pacha.store.hg.repository._goes_beyond", lambda log, last: True)
-    watched = Watched(path=b"/foo", single=False, repository="foo", node=repository.heads()[0])
-    spool.add(spool.task(repository.path, watched, entries(), tmp_path))
+    spool.add(task(spool, repository, tmp_path))
     assert spool.read == {}
     spool.close()

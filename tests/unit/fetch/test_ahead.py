@@ -1,0 +1,137 @@
+"""What is unpacked while a repository arrives is what is unpacked afterwards, whatever the second process does."""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Iterable
+from pathlib import Path
+
+import pytest
+
+from pacha.errors import DamagedError
+from pacha.fetch import ahead
+from pacha.fetch.spool import Spool
+from pacha.fetch.worker import WorkerProcess
+from pacha.store.hg import Blob, Note, Repository
+from tests.support.unpacking import (  # noqa: F401  (two are fixtures)
+    COUNT,
+    check,
+    entries,
+    repository_of_many,
+    second_process,
+    task,
+    text,
+)
+
+LOGS = [b"data/%03d.i" % number for number in range(COUNT)]
+
+
+@pytest.fixture
+def calls(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """What the first process lets be done, in turn."""
+    done: list[str] = []
+    ask = WorkerProcess.ask
+    monkeypatch.setattr(
+        WorkerProcess, "ask", lambda one, function, *given: (done.append(function.__name__), ask(one, function, *given))
+    )
+    return done
+
+
+def arrive(spool: Spool, repository: Repository, folder: Path, logs: Iterable[bytes], *wrong: int) -> None:
+    """Unpack it as if ``logs`` had come one by one, each when the second process is free."""
+    given = task(spool, repository, folder, *wrong)
+    with spool.arriving(given) as arrived:
+        for log in logs:
+            assert spool.worker is None or spool.worker.answers(5000) or not spool.worker._pid
+            arrived(log)
+    spool.add(given)
+
+
+def test_what_arrives_is_unpacked_once(
+    repository: Repository, tmp_path: Path, worker: WorkerProcess, calls: list[str]
+) -> None:
+    spool = Spool(worker)
+    arrive(spool, repository, tmp_path, [b"requires", *reversed(LOGS), b"00manifest.i"])
+    check(spool)
+    assert calls.count("go_on") > 3 and calls[-1] == "finish" and "unpack_parallel" not in calls
+    assert sum(path.stat().st_size for path in tmp_path.glob(".content*")) == sum(len(text(n)) for n in range(COUNT))
+    spool.close()
+
+
+def test_without_a_second_process(repository: Repository, tmp_path: Path) -> None:
+    spool = Spool(None)
+    arrive(spool, repository, tmp_path, LOGS)
+    check(spool)
+    spool.close()
+
+
+def test_a_second_process_that_ends_is_done_without(
+    repository: Repository, tmp_path: Path, worker: WorkerProcess
+) -> None:
+    spool, given = Spool(worker), None
+    given = task(spool, repository, tmp_path)
+    with spool.arriving(given) as arrived:
+        for log in LOGS[:100]:
+            arrived(log)
+        os.kill(worker._pid, signal.SIGKILL)
+        for log in LOGS[100:]:
+            arrived(log)
+    spool.add(given)
+    check(spool)
+    spool.close()
+
+
+def test_what_the_manifest_does_not_name_is_forgotten(
+    repository: Repository, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, calls: list[str]
+) -> None:
+    monkeypatch.setattr("pacha.store.hg.Reader.names", lambda reader, name, node, link: name != b"017")
+    with WorkerProcess.start() as worker:
+        spool = Spool(worker)
+        arrive(spool, repository, tmp_path, LOGS)
+        check(spool)
+        assert worker is None or calls[-2:] == ["finish", "unpack_parallel"]
+        spool.close()
+
+
+def test_damage_is_told_as_ever(repository: Repository, tmp_path: Path, worker: WorkerProcess) -> None:
+    with pytest.raises(DamagedError, match="/foo/007 is not as it was pushed"):
+        arrive(Spool(worker), repository, tmp_path, LOGS, 7)
+    log = Path(repository.path, ".hg/store/data/009.i")
+    data = bytearray(log.read_bytes())
+    data[-1] ^= 1
+    log.write_bytes(data)
+    with pytest.raises(DamagedError, match="repository"):
+        arrive(Spool(worker), repository, tmp_path, LOGS)
+
+
+def test_a_second_try_leaves_nothing_of_the_first(
+    repository: Repository, tmp_path: Path, worker: WorkerProcess
+) -> None:
+    spool = Spool(worker)
+    with pytest.raises(ConnectionError), spool.arriving(task(spool, repository, tmp_path)) as arrived:
+        for log in LOGS[:64]:
+            assert worker.answers(5000)
+            arrived(log)
+        raise ConnectionError
+    arrive(spool, repository, tmp_path, LOGS)
+    check(spool)
+    assert sum(path.stat().st_size for path in tmp_path.glob(".content*")) == sum(len(text(n)) for n in range(COUNT))
+    spool.close()
+
+
+def test_logs_of_several_revisions_are_left_to_the_end(
+    repository: Repository, tmp_path: Path, worker: WorkerProcess
+) -> None:
+    texts = {b"%03d" % number: text(number) for number in range(20)}
+    first = repository.heads()[0]
+    again = repository.commit(first, texts, [], lambda name: Blob(b"else"), Note("a note", "somebody", 0.0))
+    repository.commit(again, texts, [], lambda name: Blob(texts[name]), Note("a note", "somebody", 0.0))
+    spool = Spool(worker)
+    arrive(spool, repository, tmp_path, LOGS)
+    check(spool)
+    spool.close()
+
+
+def test_nothing_was_begun() -> None:
+    assert ahead.finish("/nowhere") is None
