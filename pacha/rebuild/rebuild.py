@@ -25,9 +25,11 @@ from pacha.rebuild import (
     last_word,
     packages,
     partial,
+    proposing,
     source,
 )
-from pacha.rebuild.attempt import Attempt, no_target
+from pacha.rebuild.attempt import Attempt
+from pacha.rebuild.carrying_out import carry_out, no_target
 from pacha.rebuild.hooks import Hooks
 from pacha.rebuild.options import DEFAULTS, RebuildOptions
 from pacha.rebuild.proposal import Proposal
@@ -67,7 +69,7 @@ def rebuild(
         wanted = packages.chosen(proposal.packages, options, lambda: reporter.wants_packages(proposal))
         proposal = replace(proposal, packages=wanted)
         reporter.confirm(proposal)
-        return attempt.run(proposal)
+        return carry_out(attempt, proposal)
 
 
 @contextmanager
@@ -115,7 +117,7 @@ def _prepared(
             fetched=fetched, begun=interrupted_renumbering, began=began,
             differences=(*differences, *doubts), signed=signed,
         )  # fmt: skip
-        yield attempt, attempt.propose(planned_hooks)
+        yield attempt, proposing.propose(attempt, planned_hooks)
 
 
 def _check_options(options: RebuildOptions) -> None:

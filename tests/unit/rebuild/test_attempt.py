@@ -1,53 +1,37 @@
-"""A rebuild under way: what stops it before anything is changed, and what is said once the files are in place."""
+"""What a rebuild does besides files follows from whether this machine goes on as the host."""
 
 from __future__ import annotations
 
-import errno
 import os
-from pathlib import Path
 
-import pytest
-
-from pacha.errors import Concern, PachaError
-from pacha.rebuild import attempt, rebuild
-from pacha.rebuild.hooks import HookRun
-from tests.support.proposing import proposal
+from pacha.fetch.staging import Fetched
+from pacha.rebuild.attempt import Attempt
+from pacha.rebuild.options import RebuildOptions, ServicePolicy
+from pacha.rebuild.renumber import InterruptedRenumbering
+from pacha.rebuild.result import SILENT
+from tests.support.proposing import proposal, rebuilt
 from tests.support.standalone import Standalone, standalone_host  # noqa: F401  (a fixture)
 
 
-def test_too_little_room_stops_it() -> None:
-    made = proposal()
-    attempt._check_room(made)
-    short = attempt.replace(made.preview, shortages=(Concern(b"/srv", "its file system has room for 1"),))
-    with pytest.raises(PachaError) as caught:
-        attempt._check_room(attempt.replace(made, preview=short))
-    assert caught.value.code == "no-room" and caught.value.why == "/srv: its file system has room for 1"
+def attempt(bar: Standalone, options: RebuildOptions) -> Attempt:
+    fetched: Fetched = rebuilt(proposal()).fetched
+    return Attempt(
+        context=bar.context("fresh"), host="bar", options=options, reporter=SILENT, master=None, staging=None,
+        fetched=fetched, begun=InterruptedRenumbering(), began=0.0, differences=(),
+    )  # type: ignore[arg-type]  # fmt: skip
 
 
-def test_a_hook_that_failed_stops_it() -> None:
-    attempt._check_ran((HookRun("pacha_pre/1", "", b""),))
-    with pytest.raises(PachaError) as caught:
-        attempt._check_ran((HookRun("pacha_pre/1", "", b""), HookRun("pacha_pre/2", "exit code 1", b"")))
-    assert caught.value.code == "hook-failed" and "pacha_pre/2" in caught.value.message
+def test_a_whole_rebuild_goes_on_as_the_host(bar: Standalone) -> None:
+    whole = attempt(bar, RebuildOptions())
+    assert whole.adopts
+    assert whole.service_policy is (ServicePolicy.RESTART if os.geteuid() == 0 else ServicePolicy.LIST)
 
 
-def test_a_target_that_cannot_be_made(tmp_path: Path) -> None:
-    (tmp_path / "file").touch()
-    attempt._make_target(os.fsencode(tmp_path / "new/below"))
-    assert (tmp_path / "new/below").is_dir()
-    with pytest.raises(PachaError) as caught:
-        attempt._make_target(os.fsencode(tmp_path / "file/below"))
-    assert caught.value.code == "target-not-made"
+def test_what_is_asked_for_counts(bar: Standalone) -> None:
+    assert attempt(bar, RebuildOptions(services=ServicePolicy.NONE)).service_policy is ServicePolicy.NONE
 
 
-def test_an_error_after_the_files_says_that_they_are_in_place() -> None:
-    with pytest.raises(PachaError) as caught, attempt._in_place():
-        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-    assert caught.value.code == "adoption-failed" and caught.value.why == "no space left on device"
-
-
-def test_the_files_come_back_and_the_machine_goes_on_as_the_host(bar: Standalone) -> None:
-    pushed = bar.push()
-    (bar.tree / "one").unlink()
-    rebuilt = rebuild.rebuild(bar.context("fresh"), "bar")
-    assert rebuilt.adopted and rebuilt.proposal.tip == pushed.tip and (bar.tree / "one").exists()
+def test_below_another_folder_it_does_not(bar: Standalone) -> None:
+    below = attempt(bar, RebuildOptions(target=b"/nowhere"))
+    assert not below.adopts and below.service_policy is ServicePolicy.LIST
+    assert below.services(proposal().preview, again=False) is None

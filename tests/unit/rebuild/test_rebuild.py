@@ -35,14 +35,17 @@ def test_packages_are_asked_about_before_the_last_word(monkeypatch: pytest.Monke
 
     @contextmanager
     def prepared(*arguments: object) -> Iterator[tuple[SimpleNamespace, Proposal]]:
-        done = SimpleNamespace(run=lambda proposed: asked.append(proposed.packages.policy.value))
-        yield done, proposal(packages=planned(package("nginx")))
+        yield SimpleNamespace(), proposal(packages=planned(package("nginx")))
 
     def wants(proposed: Proposal) -> bool:
         asked.append("packages")
         return True
 
+    def carry_out(attempt: object, proposed: Proposal) -> None:
+        asked.append(proposed.packages.policy.value if proposed.packages else "")
+
     monkeypatch.setattr(rebuild, "_prepared", prepared)
+    monkeypatch.setattr(rebuild, "carry_out", carry_out)
     reporter = replace(SILENT, wants_packages=wants, confirm=lambda proposed: asked.append("the plan"))
     rebuild.rebuild(None, "bar", reporter=reporter)  # type: ignore[arg-type]
     assert asked == ["packages", "the plan", "install"]
