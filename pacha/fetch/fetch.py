@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from pacha.errors import DamagedError
 from pacha.fetch.fallback import suggest_older_snapshot
-from pacha.fetch.staging import Fetched, Staging
+from pacha.fetch.fetched import Fetched
+from pacha.fetch.staging import Staging
 from pacha.store.selection import EVERYTHING, Selection
 from pacha.system.memory_limit import limit_memory
 

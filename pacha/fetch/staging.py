@@ -10,25 +10,25 @@ import os
 import shutil
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TypeVar
 
 from pacha.config.signers import Signers, load_signers
 from pacha.errors import DamagedError, PachaError, UnreachableError
 from pacha.fetch import provenance, staging_dir
 from pacha.fetch import snapshot as tip
+from pacha.fetch.fetched import Fetched, opened_snapshot
 from pacha.fetch.prefetch import Prefetcher
 from pacha.fetch.provenance import Claim, Provenance
+from pacha.fetch.retry import again
 from pacha.fetch.spool import Spool
 from pacha.fetch.unpack import Task
 from pacha.fetch.worker import WorkerProcess, run_in_worker
 from pacha.files import names
-from pacha.files.metadata import Entry, Kind
+from pacha.files.metadata import Kind
 from pacha.host.context import Context
 from pacha.sealing.age import SealIdentities
-from pacha.sealing.keys import SealKey
-from pacha.sealing.opener import Opened, Opener
+from pacha.sealing.opener import Opener
 from pacha.store import database, hg, purges, revision, selection
 from pacha.store.companions import SEAL_KEYS
 from pacha.store.hardlinks import split_hardlinks
@@ -38,48 +38,8 @@ from pacha.text import escape
 from pacha.wire.master import CHANGELOG, HG_REQUIRES, STORE, Master, NoHost, check_index, digest_of
 from pacha.wire.scp import Received, Totals
 
-_TRIES = 6
-_ALIKE = 3  #: the same fault so many times in a row is damage, not a push at work
-_ENDED = "master-ended"  #: the code of an error after which another process there may do it
 _SPARE = 64 << 20  #: bytes to leave free beside what is staged
 _NONE = SealIdentities()
-_T = TypeVar("_T")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Fetched:
-    """A snapshot that is here completely, and checked.
-
-    ``tip``: its node in ``db``; ``note``: that revision's note; ``changelog``: the sha256 (hex) of the changelog of the
-    master's ``db``, "" where it was not copied; ``files`` and ``size`` (bytes) were transferred in ``seconds``;
-    ``companions``: the texts beside its pacha.db, by name; ``purged``: why the content of a path was erased from the
-    history; ``newest``: it is the newest one; ``roots``: the selected
-    paths, () for all; ``split_hardlinks``: selected paths that have other names outside; ``provenance``: who signed it.
-    ``snapshot`` has the sealed entries that could be opened as they were on the host, ``sealed`` has them as they are
-    recorded; ``shut``: why the others stay sealed; ``seal_keys``: those that were opened.
-    """
-
-    snapshot: Snapshot
-    tip: str
-    note: revision.Note
-    changelog: str
-    files: int
-    size: int
-    seconds: float
-    companions: Mapping[str, bytes] = field(default_factory=dict)
-    purged: Mapping[bytes, str] = field(default_factory=dict)
-    newest: bool = True
-    roots: tuple[bytes, ...] = ()
-    split_hardlinks: frozenset[bytes] = frozenset()
-    provenance: Provenance = field(default_factory=Provenance)
-    sealed: Mapping[bytes, Entry] = field(default_factory=dict)
-    shut: Mapping[bytes, str] = field(default_factory=dict)
-    seal_keys: Mapping[bytes, SealKey] = field(default_factory=dict)
-
-    @property
-    def recorded(self) -> Snapshot:
-        """The snapshot as it is recorded, with all that was opened sealed again."""
-        return replace(self.snapshot, entries={**self.snapshot.entries, **self.sealed})
 
 
 @dataclass(slots=True, kw_only=True)
@@ -140,7 +100,7 @@ class Staging:
     def fetch(self, when: str = "", request: Selection = EVERYTHING, *, absent: bool = False) -> Fetched:
         """Fetch, check and unpack everything. See ``fetch.fetch``, which adds a memory limit and advice."""
         began = time.monotonic()
-        snapshot, selected, note, companions = self.again(lambda: self._fetch_database(when))
+        snapshot, selected, note, companions = again(lambda: self._fetch_database(when))
         self.on_database()
         changelog = self.folder / CHANGELOG
         copied = changelog.exists() and names.DATABASE not in self.cloned
@@ -154,10 +114,10 @@ class Staging:
         if self.master.local_path(names.DATABASE) is None:
             self.prefetcher.begin([watched.repository for watched in repositories])
         for watched in repositories:
-            self.again(lambda watched=watched: self._fetch_content(watched, snapshot))  # type: ignore[misc]
+            again(lambda watched=watched: self._fetch_content(watched, snapshot))  # type: ignore[misc]
         self._check_complete(snapshot)
         return Fetched(
-            snapshot=_opened(snapshot, self.spool.opened), shut=dict(self.spool.shut),
+            snapshot=opened_snapshot(snapshot, self.spool.opened), shut=dict(self.spool.shut),
             sealed={path: snapshot.entries[path] for path in self.spool.opened},
             seal_keys=self.spool.opener.keys, tip=selected.node, note=note, changelog=digest, files=self.files,
             size=self.size,
@@ -183,23 +143,6 @@ class Staging:
         if self.master.local_path(name) is not None:
             return ""
         return f"{escape(self.context.config.hosts_path)}/{self.host}/{name}"
-
-    def again(self, fetch: Callable[[], _T]) -> _T:
-        """Retry ``fetch`` after DamagedError, as a push may be at work, or where the process on the master ended.
-
-        The same fault several times stays.
-        """
-        faults: list[object] = []
-        while True:
-            try:
-                return fetch()
-            except (DamagedError, UnreachableError) as error:
-                if not isinstance(error, DamagedError) and error.code != _ENDED:
-                    raise
-                faults.append(error.fault)
-                if len(faults) == _TRIES or faults[-_ALIKE:] == [faults[-1]] * _ALIKE:
-                    raise
-                time.sleep(0.1 * len(faults))
 
     def _fetch_database(self, when: str) -> tuple[Snapshot, tip.SelectedSnapshot, revision.Note, Mapping[str, bytes]]:
         self.fetch_store(names.DATABASE)
@@ -335,17 +278,6 @@ class Staging:
         shutil.rmtree(self.folder)
         self.context.state.update(staging_before="")
         self.folder = roomier
-
-
-def _opened(snapshot: Snapshot, opened: Mapping[bytes, Opened]) -> Snapshot:
-    """``snapshot`` with the entries of what was ``opened`` as they were on the host."""
-    if not opened:
-        return snapshot
-    entries = dict(snapshot.entries)
-    for path, found in opened.items():
-        xattrs = tuple(sorted((*entries[path].xattrs, *found.attributes)))
-        entries[path] = entries[path]._replace(sha256=found.sha256, xattrs=xattrs, sealed=None)
-    return replace(snapshot, entries=entries)
 
 
 def _files_to_come(snapshot: Snapshot) -> int:

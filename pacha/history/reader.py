@@ -18,6 +18,7 @@ from typing import TypeAlias
 
 from pacha.config.keys import STANDALONE
 from pacha.errors import DamagedError, PachaError, PurgedError, SealedError, UsageError
+from pacha.fetch.retry import again
 from pacha.fetch.staging import Staging
 from pacha.fetch.unpack import content_names
 from pacha.files.metadata import Entry, Kind
@@ -264,7 +265,7 @@ def _fetch_on_demand(staging: Staging) -> Open:
 def _brought(staging: Staging, name: str, node: str) -> hg.Repository:
     """A newest snapshot that cannot be read, try after try, hides none of the others."""
     try:
-        return staging.again(lambda: _fetched(staging, name, node))
+        return again(lambda: _fetched(staging, name, node))
     except DamagedError as error:
         if name != DATABASE or error.code != "repository-damaged":
             raise

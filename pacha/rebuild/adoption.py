@@ -20,7 +20,8 @@ from pacha.store.host_state import MasterState
 from pacha.store.repository_dir import install
 
 if TYPE_CHECKING:
-    from pacha.fetch.staging import Fetched, Staging
+    from pacha.fetch.fetched import Fetched
+    from pacha.fetch.staging import Staging
     from pacha.host.context import Context
 
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass
 
-from pacha.fetch.staging import Fetched, Staging
+from pacha.fetch.fetched import Fetched
+from pacha.fetch.staging import Staging
 from pacha.host.context import Context
 from pacha.rebuild import adoption, freshness, partial, renumber, services
 from pacha.rebuild.last_word import SignedBy

@@ -12,7 +12,7 @@ from pacha.restore.write import Extent
 
 @dataclass(frozen=True, slots=True)
 class SpooledContent:
-    """The content of entries, whose paths are those on disk below ``target``: of recorded ``overrides``, else spooled."""
+    """The content of entries, whose paths are those on disk below ``target``: of ``overrides``, else spooled."""
 
     spool: Spool
     target: bytes

@@ -13,7 +13,8 @@ from dataclasses import dataclass
 from enum import Enum
 
 from pacha.errors import Concern, PachaError
-from pacha.fetch.staging import Fetched, Staging
+from pacha.fetch.fetched import Fetched
+from pacha.fetch.staging import Staging
 from pacha.fetch.worker import run_in_worker
 from pacha.files.names import DATABASE, NODE
 from pacha.host.context import Context

@@ -13,7 +13,8 @@ from dataclasses import dataclass, replace
 
 from pacha.errors import DamagedError, PachaError
 from pacha.fetch import provenance
-from pacha.fetch.staging import Fetched, Staging
+from pacha.fetch.fetched import Fetched
+from pacha.fetch.staging import Staging
 from pacha.files.names import DATABASE
 from pacha.host.context import Context
 from pacha.rebuild.freshness import About, Disagreement, LastPush

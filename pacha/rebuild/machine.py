@@ -6,7 +6,7 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
-from pacha.fetch.staging import Fetched
+from pacha.fetch.fetched import Fetched
 from pacha.machine import facts
 from pacha.machine.facts import Facts
 from pacha.rebuild import actual_state

@@ -9,7 +9,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from pacha.errors import Concern, PachaError
-from pacha.fetch.staging import Fetched, Staging
+from pacha.fetch.fetched import Fetched
+from pacha.fetch.staging import Staging
 from pacha.machine.packages import installers, missing, package_list
 from pacha.machine.packages.installer import Order, Source
 from pacha.machine.packages.missing import Installed, Missing

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from pacha.errors import Concern, UsageError
-from pacha.fetch.staging import Fetched
+from pacha.fetch.fetched import Fetched
 from pacha.files.owners import Accounts
 from pacha.files.paths import rebase
 from pacha.host import owed

@@ -11,7 +11,8 @@ from dataclasses import replace
 
 from pacha.errors import PachaError
 from pacha.fetch.fetch import fetch
-from pacha.fetch.staging import Fetched, Staging
+from pacha.fetch.fetched import Fetched
+from pacha.fetch.staging import Staging
 from pacha.fetch.worker import WorkerProcess, import_meanwhile
 from pacha.host.context import Context, check_host
 from pacha.host.masters import connect

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from pacha.errors import Concern
-from pacha.fetch.staging import Fetched
+from pacha.fetch.fetched import Fetched
 from pacha.rebuild.hooks import HookRun
 from pacha.rebuild.installation import InstalledPackages
 from pacha.rebuild.proposal import Proposal

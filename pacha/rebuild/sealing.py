@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import suppress
 
 from pacha.errors import Concern, ConfigError
-from pacha.fetch.staging import Fetched
+from pacha.fetch.fetched import Fetched
 from pacha.files.metadata import Entry, Kind
 from pacha.files.paths import rebase
 from pacha.host.context import Context

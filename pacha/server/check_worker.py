@@ -15,9 +15,10 @@ from pacha.config.signers import Signers
 from pacha.errors import DamagedError, ExitCode, PachaError
 from pacha.fetch import provenance
 from pacha.fetch.fetch import fetch
+from pacha.fetch.fetched import Fetched
 from pacha.fetch.provenance import SignatureState
 from pacha.fetch.snapshot import FetchedDatabase
-from pacha.fetch.staging import Fetched, Staging
+from pacha.fetch.staging import Staging
 from pacha.files.dirfd import DIRECTORY, DirectoryFds
 from pacha.files.names import DATABASE
 from pacha.host.context import Context

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 import click
 
 from pacha.errors import PachaError
-from pacha.fetch.staging import Fetched
+from pacha.fetch.fetched import Fetched
 from pacha.rebuild import report
 from pacha.rebuild.hooks import HookRun
 from pacha.rebuild.proposal import Proposal

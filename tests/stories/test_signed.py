@@ -17,7 +17,7 @@ from pathlib import Path
 import pytest
 
 from pacha.errors import DamagedError, ExitCode, PachaError
-from pacha.fetch import staging
+from pacha.fetch import retry
 from pacha.rebuild import last_word, rebuild, restore_db
 from pacha.store import hg
 from pacha.store.host_state import Stated
@@ -46,7 +46,7 @@ def signed_world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SignedWor
 
 @pytest.fixture(name="forger")
 def master_in_other_hands(world: SignedWorld, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Forger:
-    monkeypatch.setattr(staging.time, "sleep", lambda seconds: None)
+    monkeypatch.setattr(retry.time, "sleep", lambda seconds: None)
     hosts = tmp_path / "hosts"
     shutil.copytree(world.top / "hosts", hosts, symlinks=True)
     shutil.rmtree(world.top / "fresh", ignore_errors=True)

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from pacha.errors import DamagedError, PachaError
-from pacha.fetch import staging
+from pacha.fetch import retry
 from pacha.host.context import Context
 from pacha.push import push
 from pacha.rebuild import rebuild, restore_db
@@ -34,7 +34,7 @@ def original_world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SignedW
 @pytest.fixture(name="world")
 def signed_world(original: SignedWorld, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[SignedWorld]:
     """The world at its place, as it was: its paths are recorded."""
-    monkeypatch.setattr(staging.time, "sleep", lambda seconds: None)
+    monkeypatch.setattr(retry.time, "sleep", lambda seconds: None)
     safe = copy(original.top, tmp_path / "safe")
     yield original
     shutil.rmtree(original.top)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from types import SimpleNamespace
 from typing import Any
 
-from pacha.fetch.staging import Fetched
+from pacha.fetch.fetched import Fetched
 from pacha.machine.packages.package_list import Manager, PackageList, encode
 from pacha.rebuild import packages
 from pacha.rebuild.options import PackagePolicy, RebuildOptions

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from pacha.fetch.staging import Fetched
+from pacha.fetch.fetched import Fetched
 from pacha.files.metadata import Entry, Kind
 from pacha.rebuild.planning import PlannedRebuild
 from pacha.rebuild.proposal import Proposal

@@ -16,7 +16,7 @@ import pytest
 
 from pacha.config.load import parse_config
 from pacha.errors import DamagedError
-from pacha.fetch import staging
+from pacha.fetch import retry
 from pacha.files import content
 from pacha.host import watch
 from pacha.host.context import Context
@@ -134,7 +134,7 @@ def original_world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 @pytest.fixture(name="world")
 def one_world(original: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
     """The world at its place, as it was: its paths are recorded."""
-    monkeypatch.setattr(staging.time, "sleep", lambda seconds: None)
+    monkeypatch.setattr(retry.time, "sleep", lambda seconds: None)
     safe = copy(original, tmp_path / "safe")
     yield World(original)
     shutil.rmtree(original)

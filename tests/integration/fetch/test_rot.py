@@ -15,7 +15,8 @@ import pytest
 
 from pacha.errors import DamagedError
 from pacha.fetch.fetch import fetch
-from pacha.fetch.staging import Fetched, Staging
+from pacha.fetch.fetched import Fetched
+from pacha.fetch.staging import Staging
 from pacha.files.metadata import Kind
 from pacha.history import log, reader
 from tests.support.amount import amount

@@ -9,8 +9,6 @@ from pathlib import Path
 import pytest
 
 from pacha.config.load import parse_config
-from pacha.errors import DamagedError, PachaError, UnreachableError
-from pacha.fetch.staging import Staging
 from pacha.host import watch
 from pacha.host.context import Context
 from pacha.push import push
@@ -50,30 +48,3 @@ def test_links_are_expected_as_well(tmp_path: Path) -> None:
     fresh = Context(settings, StateFolder(tmp_path / "fresh"))
     rebuild.rebuild(fresh, "bar", reporter=Reporter(on_expected=expected.append))
     assert expected == [25]
-
-
-@pytest.mark.parametrize(
-    ("failures", "tries"),
-    [
-        ([UnreachableError("The master gave no answer.", code="master-ended")], 2),
-        ([DamagedError("Half of it is there.", code="half"), UnreachableError("No answer.", code="master-ended")], 3),
-        ([UnreachableError("The master gave no answer.", code="master-ended")] * 9, 3),
-        ([UnreachableError("The line was lost.", code="connection-lost")] * 9, 1),
-    ],
-)
-def test_where_the_process_there_ended_another_one_is_asked(failures: list[PachaError], tries: int) -> None:
-    left, tried = list(failures), 0
-
-    def fetch() -> int:
-        nonlocal tried
-        tried += 1
-        if left:
-            raise left.pop(0)
-        return tried
-
-    if tries > len(failures):
-        assert Staging.again(None, fetch) == tries  # type: ignore[arg-type]
-        return
-    with pytest.raises(UnreachableError):
-        Staging.again(None, fetch)  # type: ignore[arg-type]
-    assert tried == tries

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 
-from pacha.fetch.staging import Fetched
+from pacha.fetch.fetched import Fetched
 from pacha.rebuild.attempt import Attempt
 from pacha.rebuild.options import RebuildOptions, ServicePolicy
 from pacha.rebuild.renumber import InterruptedRenumbering

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from pacha.errors import DamagedError
-from pacha.fetch.staging import Fetched
+from pacha.fetch.fetched import Fetched
 from pacha.machine import facts
 from pacha.machine.facts import Facts
 from pacha.rebuild import machine
