@@ -9,7 +9,7 @@ from pacha.errors import ConfigError, PachaError
 from pacha.fetch.fetch import fetch
 from pacha.fetch.staging import Staging
 from pacha.files.names import DATABASE
-from pacha.history.reader import staged
+from pacha.history.access import staged
 from pacha.host import watch
 from pacha.host.context import Context, check_host
 from pacha.host.masters import connect

@@ -23,8 +23,8 @@ from pacha.fleet.find import find
 from pacha.fleet.grep import compiled, grep
 from pacha.fleet.history_grep import grep_history
 from pacha.fleet.update import Fleet, up_to_date
+from pacha.history.access import open_history
 from pacha.history.ls import ls
-from pacha.history.reader import open_history
 from pacha.store import change_list
 from tests.support.amount import amount
 from tests.support.fleet import Hosts

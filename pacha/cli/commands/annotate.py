@@ -11,7 +11,7 @@ from pacha.cli.app import cli
 from pacha.cli.context import CliContext
 from pacha.cli.history_arguments import HOST_OPTION, warn_unreadable
 from pacha.errors import ExitCode
-from pacha.history import reader
+from pacha.history import access, lookup
 from pacha.history.annotate import annotate
 from pacha.store import selection
 from pacha.ui import annotate as shown
@@ -33,10 +33,10 @@ def annotate_command(cli_context: CliContext, path: str, at: str, host: str, as_
     Example: pacha annotate /etc/fstab
              pacha annotate --host bar /etc/fstab --at '3 days ago'
     """
-    with reader.open_history(cli_context.history_context(host), host) as snapshots:
+    with access.open_history(cli_context.history_context(host), host) as snapshots:
         revision = snapshots.find(at)
         snapshot = snapshots.snapshot(revision)
-        entry = reader.file_of(snapshot, selection.path_candidates(os.fsencode(path)))
+        entry = lookup.file_of(snapshot, selection.path_candidates(os.fsencode(path)))
         annotated = annotate(snapshots, snapshot, entry, revision)
         if as_json:
             click.echo(json.dumps(shown.as_json(annotated, snapshots.host), indent=1))

@@ -12,7 +12,7 @@ from pacha.cli.context import CliContext
 from pacha.cli.history_arguments import HOST_OPTION, warn_unreadable
 from pacha.cli.identity import IDENTITY_OPTION, read_identities
 from pacha.errors import ExitCode
-from pacha.history import reader
+from pacha.history import access, lookup
 from pacha.store import selection
 
 
@@ -29,10 +29,10 @@ def cat_command(cli_context: CliContext, path: str, at: str, host: str, identiti
     Example: pacha cat /etc/fstab --at '3 days ago' > fstab.old
     """
     opening = read_identities(identities)
-    with reader.open_history(cli_context.history_context(host), host) as history:
+    with access.open_history(cli_context.history_context(host), host) as history:
         revision = history.find(at)
         snapshot = history.snapshot(revision)
-        entry = reader.file_of(snapshot, selection.path_candidates(os.fsencode(path)))
+        entry = lookup.file_of(snapshot, selection.path_candidates(os.fsencode(path)))
         opener = history.opener(revision, snapshot, opening)
         for chunk in history.content(snapshot, entry, opener):
             sys.stdout.buffer.write(chunk)

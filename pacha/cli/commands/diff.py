@@ -10,7 +10,7 @@ from pacha.cli.app import cli
 from pacha.cli.context import CliContext
 from pacha.cli.history_arguments import HOST_OPTION, noting_purged, split_words, warn_unreadable
 from pacha.errors import ExitCode, UsageError
-from pacha.history import diff, reader
+from pacha.history import access, diff
 from pacha.ui import history
 
 
@@ -42,7 +42,7 @@ def diff_command(cli_context: CliContext, words: tuple[str, ...], host: str, cha
             code="too-many-snapshots-named",
         )
     context = cli_context.history_context(host)
-    with reader.open_history(context, host) as snapshots:
+    with access.open_history(context, host) as snapshots:
         with_packages = not (paths or names)
         old, new = diff.sides(context, snapshots, *moments, change=change, with_packages=with_packages)
         selected = [diff.within(old, new, candidates) for candidates in paths]

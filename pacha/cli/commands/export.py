@@ -11,7 +11,7 @@ from pacha.cli.app import cli
 from pacha.cli.context import CliContext
 from pacha.cli.history_arguments import warn_unreadable
 from pacha.errors import Concern, ExitCode, UsageError
-from pacha.history import reader
+from pacha.history import access, lookup
 from pacha.history.export import export, not_in_a_tar, selected
 from pacha.store import selection
 from pacha.ui.console import at_terminal
@@ -38,9 +38,9 @@ def export_command(cli_context: CliContext, host: str, at: str, path: str) -> Ex
             hint="Send it to a file: pacha export bar > bar.tar",
             code="archive-to-terminal",
         )
-    with reader.open_history(cli_context.history_context(host), host) as snapshots:
+    with access.open_history(cli_context.history_context(host), host) as snapshots:
         snapshot = snapshots.snapshot(snapshots.find(at))
-        folder = reader.candidate_in(snapshot, selection.path_candidates(os.fsencode(path))) if path else b""
+        folder = lookup.candidate_in(snapshot, selection.path_candidates(os.fsencode(path))) if path else b""
         entries = selected(snapshot, folder)
         purged: list[tuple[bytes, str]] = []
         for chunk in export(snapshot, entries, lambda entry: snapshots.content(snapshot, entry), purged):

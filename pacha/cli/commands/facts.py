@@ -11,7 +11,7 @@ from pacha.cli.app import cli
 from pacha.cli.context import CliContext
 from pacha.cli.history_arguments import warn_unreadable
 from pacha.errors import ExitCode
-from pacha.history import companions, reader
+from pacha.history import access, companions
 from pacha.ui import machine
 
 
@@ -27,7 +27,7 @@ def facts_command(cli_context: CliContext, host: str, at: str, as_json: bool) ->
     Example: pacha facts
              pacha facts bar --at '3 days ago'
     """
-    with reader.open_history(cli_context.history_context(host), host) as history:
+    with access.open_history(cli_context.history_context(host), host) as history:
         facts = companions.read_facts(history, history.find(at))
         if as_json:
             click.echo(json.dumps(asdict(facts), indent=1))

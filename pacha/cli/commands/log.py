@@ -13,7 +13,7 @@ from pacha.cli.app import cli
 from pacha.cli.context import CliContext
 from pacha.cli.history_arguments import HOST_OPTION, noting_purged, split_words, warn_unreadable
 from pacha.errors import Concern, ExitCode, UsageError
-from pacha.history import diff, log, reader
+from pacha.history import access, diff, log
 from pacha.history.log import LogEntry
 from pacha.history.reader import History
 from pacha.store import purges
@@ -46,7 +46,7 @@ def log_command(
             "More than one host was named.", hint="A path has a '/' in it: ./foo", code="several-hosts-named"
         )
     host = host or "".join(hosts)
-    with reader.open_history(cli_context.history_context(host), host) as snapshots:
+    with access.open_history(cli_context.history_context(host), host) as snapshots:
         candidates = [candidate for path in paths for candidate in path]
         concerns: list[Concern] = []
         entries = list(islice(log.log(snapshots, candidates), number))

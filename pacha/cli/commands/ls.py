@@ -11,7 +11,7 @@ from pacha.cli.app import cli
 from pacha.cli.context import CliContext
 from pacha.cli.history_arguments import split_words, warn_unreadable
 from pacha.errors import ExitCode, UsageError
-from pacha.history import reader
+from pacha.history import access, lookup
 from pacha.history.ls import ls
 from pacha.ui import history
 from pacha.ui.ls import entry_json, entry_lines
@@ -37,9 +37,9 @@ def ls_command(cli_context: CliContext, words: tuple[str, ...], at: str, recursi
         raise UsageError(
             "More than one host or path was named.", hint="A path has a '/' in it: ./foo", code="several-named"
         )
-    with reader.open_history(cli_context.history_context("".join(hosts)), "".join(hosts)) as snapshots:
+    with access.open_history(cli_context.history_context("".join(hosts)), "".join(hosts)) as snapshots:
         snapshot = snapshots.snapshot(snapshots.find(at))
-        path = reader.candidate_in(snapshot, paths[0]) if paths else b""
+        path = lookup.candidate_in(snapshot, paths[0]) if paths else b""
         entries = list(ls(snapshot, path, recursive=recursive))
         if as_json:
             click.echo(json.dumps([entry_json(entry) for entry in entries], indent=1))

@@ -10,7 +10,7 @@ from pacha.cli.app import cli
 from pacha.cli.context import CliContext
 from pacha.cli.history_arguments import warn_unreadable
 from pacha.errors import ExitCode
-from pacha.history import companions, reader
+from pacha.history import access, companions
 from pacha.ui import history, packages
 
 
@@ -29,7 +29,7 @@ def packages_command(cli_context: CliContext, host: str, at: str, as_json: bool)
     Example: pacha packages
              pacha packages bar --at '3 days ago'
     """
-    with reader.open_history(cli_context.history_context(host), host) as snapshots:
+    with access.open_history(cli_context.history_context(host), host) as snapshots:
         found = companions.read_packages(snapshots, snapshots.find(at))
         if as_json:
             click.echo(json.dumps(packages.as_json(found), indent=1))

@@ -9,7 +9,7 @@ from pacha.cli.context import CliContext
 from pacha.cli.history_arguments import HOST_OPTION, warn_unreadable
 from pacha.cli.identity import IDENTITY_OPTION, read_identities
 from pacha.errors import ExitCode, UsageError
-from pacha.history import reader, seal_check
+from pacha.history import access, seal_check
 from pacha.text import escape
 
 
@@ -36,7 +36,7 @@ def seal_command(cli_context: CliContext, is_check: bool, identities: tuple[str,
             code="identity-needed",
         )
     opening = read_identities(identities)
-    with reader.open_history(cli_context.history_context(host), host) as history:
+    with access.open_history(cli_context.history_context(host), host) as history:
         if not is_check:
             snapshot = history.snapshot(history.find(at))
             for path in sorted(path for path, entry in snapshot.entries.items() if entry.sealed is not None):

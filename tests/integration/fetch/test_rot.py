@@ -18,7 +18,7 @@ from pacha.fetch.fetch import fetch
 from pacha.fetch.fetched import Fetched
 from pacha.fetch.staging import Staging
 from pacha.files.metadata import Kind
-from pacha.history import log, reader
+from pacha.history import access, log
 from tests.support.amount import amount
 from tests.support.rot import flip, snapshots, staging
 from tests.support.world import World, one_world, original_world  # noqa: F401  (fixtures)
@@ -96,7 +96,7 @@ def test_a_damaged_repository_is_named_where_it_lies_on_the_master(world: World)
     )
     with (
         pytest.raises(DamagedError, match=f"^The repository {world.repository('db')} "),
-        reader.open_history(world.here(), "bar"),
+        access.open_history(world.here(), "bar"),
     ):
         pass
 
@@ -113,7 +113,7 @@ def forget_note(world: World, place: int) -> str:
 def test_an_old_entry_that_cannot_be_read_hides_none_of_the_history(world: World) -> None:
     every = snapshots(world)
     lost = forget_note(world, 1)
-    with reader.open_history(world.here(), "bar") as found:
+    with access.open_history(world.here(), "bar") as found:
         assert [one.node for one in log.log(found)] == [node for node in every if node[:12] != lost]
         assert [node[:12] for node, _ in found.unreadable] == [lost]
         assert found.snapshot(found.find("")).entries and found.find(every[-1][:12]).node == every[-1]

@@ -94,6 +94,6 @@ def test_no_number_is_no_choice(monkeypatch: pytest.MonkeyPatch, typed: str) -> 
 
 def test_every_command_that_shows_a_history_goes_by_it() -> None:
     commands = Path(context.__file__).parent / "commands"
-    showing = {path for path in commands.glob("*.py") if "reader.open_history(" in path.read_text("utf-8")}
+    showing = {path for path in commands.glob("*.py") if "access.open_history(" in path.read_text("utf-8")}
     assert len(showing) > 8
     assert {path.name for path in showing if "history_context(" not in path.read_text("utf-8")} == set()

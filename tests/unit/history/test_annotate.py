@@ -9,8 +9,10 @@ import pytest
 
 from pacha.errors import DamagedError, UsageError
 from pacha.files import content
+from pacha.history.access import open_history
 from pacha.history.annotate import annotate
-from pacha.history.reader import History, file_of, open_history
+from pacha.history.lookup import file_of
+from pacha.history.reader import History
 from pacha.host import watch
 from pacha.store import hg
 from pacha.store.snapshot import Snapshot

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from pacha.errors import DamagedError, UsageError
-from pacha.history import companions, reader
+from pacha.history import access, companions
 from pacha.host import watch
 from pacha.machine import facts
 from pacha.machine.facts import Facts
@@ -42,10 +42,10 @@ def test_a_changed_machine_makes_a_snapshot_an_unchanged_one_none(
     of_kernel(monkeypatch, "6.2")
     second = push.push(bar)
     assert second.committed and second.changes == type(second.changes)()
-    with reader.open_history(bar) as history:
+    with access.open_history(bar) as history:
         assert companions.read_facts(history, history.find("")).kernel == "6.2"
         assert companions.read_facts(history, history.find(first.tip)).kernel == "6.1"
-    with reader.open_history(world.here("another"), "bar") as history:
+    with access.open_history(world.here("another"), "bar") as history:
         assert companions.read_facts(history, history.find("")).kernel == "6.2"
 
 
@@ -60,7 +60,7 @@ def test_a_rebuild_compares_the_machines(world: World, monkeypatch: pytest.Monke
 def test_a_snapshot_of_an_earlier_pacha_says_nothing(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(push, "describe_machine", lambda session: {})
     push.push(world.here("bar"))
-    with reader.open_history(world.here("bar")) as history, pytest.raises(UsageError) as caught:
+    with access.open_history(world.here("bar")) as history, pytest.raises(UsageError) as caught:
         companions.read_facts(history, history.find(""))
     assert caught.value.code == "no-companion"
     assert rebuild.propose(world.here(), "bar").machines is None
@@ -71,7 +71,7 @@ def test_the_packages_of_each_snapshot(world: World, manager: FakeManager) -> No
     first = push.push(bar)
     manager.upgrade("2")
     push.push(bar)
-    with reader.open_history(world.here("another"), "bar") as history:
+    with access.open_history(world.here("another"), "bar") as history:
         versions = [
             companions.read_packages(history, history.find(when)).packages[0].version for when in ("", first.tip)
         ]
@@ -80,7 +80,7 @@ def test_the_packages_of_each_snapshot(world: World, manager: FakeManager) -> No
 
 def test_where_no_package_manager_is_known_nothing_is_said(world: World) -> None:
     push.push(world.here("bar"))
-    with reader.open_history(world.here("bar")) as history, pytest.raises(UsageError) as caught:
+    with access.open_history(world.here("bar")) as history, pytest.raises(UsageError) as caught:
         companions.read_packages(history, history.find(""))
     assert caught.value.code == "no-companion"
 

@@ -8,8 +8,8 @@ import pytest
 
 from pacha.errors import UsageError
 from pacha.files.metadata import Entry
+from pacha.history.access import open_history
 from pacha.history.diff import Difference, Side, compare, compare_packages, sides, within
-from pacha.history.reader import open_history
 from pacha.host import watch
 from tests.support.entries import entry_at
 from tests.support.packages import FakeManager, fake_manager  # noqa: F401  (a fixture)

@@ -10,8 +10,8 @@ import tarfile
 from pathlib import Path
 
 from pacha.files.metadata import Entry, Kind
+from pacha.history.access import open_history
 from pacha.history.export import export, not_in_a_tar, selected
-from pacha.history.reader import open_history
 from pacha.server import purge
 from pacha.server.purge_choice import PurgeOrder
 from tests.support.stage import changed, picture

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 
 import pytest
 
+from pacha.history.access import open_history
 from pacha.history.log import LogEntry, log
-from pacha.history.reader import open_history
 from tests.support.standalone import Standalone, standalone_host  # noqa: F401  (a fixture)
 
 pytestmark = pytest.mark.filterwarnings("ignore::ResourceWarning", "ignore::pytest.PytestUnraisableExceptionWarning")

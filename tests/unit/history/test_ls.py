@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import os
 
+from pacha.history.access import open_history
 from pacha.history.ls import ls
-from pacha.history.reader import open_history
 from tests.support.standalone import Standalone, standalone_host  # noqa: F401  (a fixture)
 
 

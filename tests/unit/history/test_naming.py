@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from pacha.history.access import open_history
 from pacha.history.naming import Naming
-from pacha.history.reader import open_history
 from tests.support.standalone import Standalone, standalone_host  # noqa: F401  (a fixture)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from pacha.history.reader import open_history
+from pacha.history.access import open_history
 from pacha.history.seal_check import check
 from pacha.push.push import push
 from pacha.sealing import age
