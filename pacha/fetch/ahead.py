@@ -8,9 +8,10 @@ log that was not read ahead, is left to ``unpack``, which says what is wrong.
 from __future__ import annotations
 
 import hashlib
+import os
 from array import array
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, BinaryIO
 
@@ -94,8 +95,9 @@ class _Reading:
 
     def forget(self) -> None:
         """Leave nothing in the spool."""
-        self.spool.truncate(self.unpacked.start)
-        self.spool.close()
+        with suppress(OSError):  # what is written last does not fit
+            self.spool.close()
+        os.truncate(self.unpacked.spool, self.unpacked.start)
 
 
 _READING: list[_Reading] = []  #: the one under way
@@ -115,8 +117,12 @@ def begin(task: Task) -> bool:
 
 def go_on(logs: Sequence[bytes]) -> bool:
     """Unpack the files whose logs are here."""
-    for log in logs:
-        _READING[0].read(log)
+    try:
+        for log in logs:
+            _READING[0].read(log)
+    except BaseException:
+        _forget()
+        raise
     return True
 
 

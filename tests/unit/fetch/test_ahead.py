@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import signal
 from collections.abc import Iterable
@@ -135,3 +136,19 @@ def test_logs_of_several_revisions_are_left_to_the_end(
 
 def test_nothing_was_begun() -> None:
     assert ahead.finish("/nowhere") is None
+
+
+def test_a_full_disk_leaves_nothing_in_the_spool(
+    repository: Repository, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    given, (log, *_) = task(Spool(), repository, tmp_path), LOGS
+    assert ahead.begin(given) and ahead.go_on(LOGS[1:9])
+    monkeypatch.setattr(ahead, "append", full)
+    with pytest.raises(OSError, match="No space"):
+        ahead.go_on([log])
+    assert [path.stat().st_size for path in tmp_path.glob(".content*")] == [0]
+    assert ahead.finish(repository.path) is None
+
+
+def full(*_: object) -> None:
+    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
