@@ -16,6 +16,7 @@ from mercurial.utils import compression
 
 from pacha.library import require
 from pacha.store import repository_dir
+from pacha.store.hg.runtime import quiet_ui
 from pacha.store.revision import ENTRY, INLINE, META, hashed
 
 _HEADERS = frozenset({0x0001_0001, INLINE})
@@ -51,6 +52,7 @@ class OneRevisionReader:
     @classmethod
     def of_plain(cls, path: str) -> OneRevisionReader:
         """That of the repository at ``path``, which may not be complete yet, if it has Pacha's format."""
+        quiet_ui()  # where no repository was opened yet, nothing bounds what a chunk expands to
         return cls(os.path.join(os.fsencode(path), os.fsencode(repository_dir.STORE)), _encode)
 
     def log(self, name: bytes) -> bytes:
