@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import time
 from pathlib import Path
 from types import MappingProxyType
 
@@ -23,7 +22,6 @@ def host_of(tree: Path, *files: str) -> Host:
     host = Host(watch(tree))
     host.push()
     host.entries = MappingProxyType(dict(host.entries))
-    time.sleep(0.02)  # the clock of a file system goes in steps of 10 milliseconds at most
     return host
 
 
@@ -79,9 +77,11 @@ def test_a_volume_that_is_mounted_since_is_remembered(tree: Path, monkeypatch: p
     host = host_of(tree, "a/one")
     (tree / "volume").mkdir()
     volume = os.fsencode(tree / "volume")
-    monkeypatch.setattr(MountPoints, "of_machine", lambda before: MountPoints(frozenset([volume]), frozenset(before)))
+    monkeypatch.setattr(
+        MountPoints, "of_machine", lambda before: MountPoints(frozenset([volume, *before]), frozenset(before))
+    )
     found = host.scan()
-    assert isinstance(found.entries, Amended) and found.mounted == {volume}
+    assert isinstance(found.entries, Amended) and volume in found.mounted
 
 
 def test_nothing_is_as_before_a_first_scan() -> None:
