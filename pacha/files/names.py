@@ -88,6 +88,11 @@ def whole(name: bytes) -> bytes:
     return name[len(PARTS) :].rpartition(b"/")[0] if name.startswith(PARTS) else name
 
 
+def part_number(name: bytes) -> int:
+    """The number of the part that is stored as ``name``; -1 if it is no part."""
+    return int(name.rpartition(b"/")[2]) if name.startswith(PARTS) else -1
+
+
 def is_pachas_own(name: bytes) -> bool:
     """Whether ``name`` is a directory entry that Pacha itself creates beside what it restores."""
     return name.startswith(b".pacha-") and _OWN.match(name) is not None

@@ -124,7 +124,7 @@ def commit(
                 continue
             finally:
                 reader.close()
-        result.entries.update(reader.entries)
+        result.entries = {**result.entries, **reader.entries} if result.entries else reader.entries
         result.concerns += reader.concerns
         return result
 
@@ -140,9 +140,9 @@ def _orphaned_names(repository: hg.Repository, node: str, parent: str) -> set[by
 
 def _names(
     paths: set[bytes], base: Mapping[bytes, Entry], new: Mapping[bytes, Entry], extra: set[bytes]
-) -> tuple[dict[bytes, tuple[Entry, int]], set[bytes]]:
-    """The stored names to write, with entry and part number (-1: the file itself), and those to remove."""
-    written: dict[bytes, tuple[Entry, int]] = {}
+) -> tuple[dict[bytes, Entry], set[bytes]]:
+    """The stored names to write, with the entry that each belongs to, and those to remove."""
+    written: dict[bytes, Entry] = {}
     removed = set(extra)
     for path in paths:
         old, entry = base.get(path), new.get(path)
@@ -157,11 +157,9 @@ def _names(
     return written, removed - written.keys()
 
 
-def _all_names(entry: Entry) -> dict[bytes, tuple[Entry, int]]:
+def _all_names(entry: Entry) -> dict[bytes, Entry]:
     stored_name = entry.stored or b""
-    entries = {stored_name: (entry, -1)}
-    entries.update({names.part(stored_name, number): (entry, number) for number in range(entry.parts)})
-    return entries
+    return dict.fromkeys([stored_name, *(names.part(stored_name, number) for number in range(entry.parts))], entry)
 
 
 class _BlobSource:
@@ -175,7 +173,7 @@ class _BlobSource:
     def __init__(
         self,
         watched: Watched,
-        written: Mapping[bytes, tuple[Entry, int]],
+        written: Mapping[bytes, Entry],
         descent: DirectoryFds,
         base: Container[bytes],
         recorded: Set[bytes],
@@ -193,7 +191,7 @@ class _BlobSource:
         self._large: _Large | None = None
 
     def __call__(self, name: bytes) -> Blob | None:
-        entry, number = self._written[name]
+        entry, number = self._written[name], names.part_number(name)
         if self.entries.get(entry.path, entry) is None:
             return None
         try:

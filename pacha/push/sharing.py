@@ -68,12 +68,12 @@ class Sharing:
 
     def reading(
         self,
-        written: Mapping[bytes, tuple[Entry, int]],
+        written: Mapping[bytes, Entry],
         root: bytes,
         relative: Callable[[bytes], bytes],
         accept: Callable[[Entry], None],
     ) -> SharedReading | None:
-        """What lets it read a part of the files ``written``, with their part numbers; None where they are few.
+        """What lets it read a part of the files that are ``written``, by stored name; None where they are few.
 
         They lie below ``root``, ``relative`` to which are their paths; ``accept`` is called with the entry of each file
         as it was read.
@@ -87,7 +87,7 @@ class SharedReading:
     def __init__(
         self,
         worker: WorkerProcess,
-        written: Mapping[bytes, tuple[Entry, int]],
+        written: Mapping[bytes, Entry],
         root: bytes,
         relative: Callable[[bytes], bytes],
         accept: Callable[[Entry], None],
@@ -101,7 +101,7 @@ class SharedReading:
         for name in reversed(names):
             if size > _MOST:
                 break
-            taken.append((name, entry := _simple(*self._written[name])))
+            taken.append((name, entry := _simple(self._written[name])))
             size += entry.size if entry else 0
         taken.reverse()
         self._given = [entry for _, entry in taken]
@@ -141,9 +141,9 @@ class SharedReading:
         self._worker.end()
 
 
-def _simple(entry: Entry, number: int) -> Entry | None:
+def _simple(entry: Entry) -> Entry | None:
     """The ``entry`` if it is one that the second process can do."""
-    return entry if entry.kind is Kind.FILE and number < 0 and entry.parts == 0 and entry.sealed is None else None
+    return entry if entry.kind is Kind.FILE and entry.parts == 0 and entry.sealed is None else None
 
 
 @contextmanager

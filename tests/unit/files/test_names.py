@@ -169,3 +169,8 @@ def test_pachas_own_names(name: bytes, own: bool) -> None:
 
 def test_the_judge_judges() -> None:
     assert not accepted_by_mercurial(b".hg/a") and not accepted_by_mercurial(b"a\nb")
+
+
+def test_the_number_of_a_part() -> None:
+    assert [names.part_number(names.part(b"a/b", number)) for number in (0, 7, 1_234_567)] == [0, 7, 1_234_567]
+    assert names.part_number(b"a/000001") == -1
