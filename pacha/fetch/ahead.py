@@ -134,12 +134,22 @@ def finish(path: str) -> tuple[array[int], list[UnpackedFile]] | None:
     """
     if not _READING or _READING[0].task.path != path:
         return None
-    reading, task = _READING[0], _READING[0].task
+    try:
+        finished = _finished(_READING[0])
+    except BaseException:
+        _forget()
+        raise
+    if finished is None:
+        _forget()
+    _READING.clear()
+    return finished
+
+
+def _finished(reading: _Reading) -> tuple[array[int], list[UnpackedFile]] | None:
+    task = reading.task
     repository = hg.Repository.open(task.path, original=task.original)
     if not (repository.is_plain() and repository.has(task.node) and reading.are_of(repository)):
-        _forget()
         return None
-    _READING.clear()
     reading.spool.close()
     done = set(reading.numbers)
     rest = array("L", (number for number in range(len(task.items)) if number not in done))

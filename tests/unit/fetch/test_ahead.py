@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import resource
 import signal
 from collections.abc import Iterable
 from pathlib import Path
@@ -146,6 +147,28 @@ def test_a_full_disk_leaves_nothing_in_the_spool(
     monkeypatch.setattr(ahead, "append", full)
     with pytest.raises(OSError, match="No space"):
         ahead.go_on([log])
+    assert [path.stat().st_size for path in tmp_path.glob(".content*")] == [0]
+    assert ahead.finish(repository.path) is None
+
+
+def test_a_log_that_is_wrong_leaves_nothing_in_the_spool(repository: Repository, tmp_path: Path) -> None:
+    given = task(Spool(), repository, tmp_path, 7)
+    assert ahead.begin(given) and ahead.go_on(LOGS)
+    with pytest.raises(DamagedError, match="/foo/007"):
+        ahead.finish(repository.path)
+    assert [path.stat().st_size for path in tmp_path.glob(".content*")] == [0]
+    assert ahead.finish(repository.path) is None
+
+
+def test_a_disk_that_is_full_at_the_end_leaves_nothing_in_the_spool(repository: Repository, tmp_path: Path) -> None:
+    assert ahead.begin(task(Spool(), repository, tmp_path)) and ahead.go_on(LOGS)
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (4096, before[1]))
+    try:
+        with pytest.raises(OSError, match="large"):
+            ahead.finish(repository.path)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
     assert [path.stat().st_size for path in tmp_path.glob(".content*")] == [0]
     assert ahead.finish(repository.path) is None
 
