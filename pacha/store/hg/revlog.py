@@ -71,7 +71,7 @@ class OneRevisionReader:
         except OSError:
             return None
         try:
-            data = os.read(fd, _MOST)
+            data = os.read(fd, _MOST + 1)
         except OSError:
             return None
         finally:
@@ -79,7 +79,7 @@ class OneRevisionReader:
         return self._parse(data)
 
     def _parse(self, data: bytes) -> OnlyRevision | None:
-        if len(data) < ENTRY.size:
+        if not ENTRY.size <= len(data) <= _MOST:
             return None
         header, offset, flags, packed, size, base, link, p1, p2, node = ENTRY.unpack_from(data)
         chunk = data[ENTRY.size :]

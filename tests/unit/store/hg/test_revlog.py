@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from pacha.errors import DamagedError
 from pacha.store.hg import NULL, Repository
 from pacha.store.hg.revlog import OneRevisionReader
+from pacha.store.revision import ENTRY, INLINE, hashed
 from tests.support.one_revision import ONE, OTHERWISE, commit, one_revision_repository  # noqa: F401
 
 # Mercurial leaves files of its own open for the garbage collector.
@@ -60,6 +61,18 @@ def test_what_belongs_to_no_revision_is_noticed(tmp_path: Path) -> None:
     index.write_bytes(data[:20] + (7).to_bytes(4, "big") + data[24:])
     read = Repository.open(made.path).reader(node)
     assert read(b"a") == b"1" and read.beyond
+
+
+def test_what_follows_the_longest_log_is_noticed(tmp_path: Path) -> None:
+    text = os.urandom((256 << 10) - 1)
+    entry = ENTRY.pack(INLINE, 0, 0, len(text) + 1, len(text), 0, 0, -1, -1, hashed(text))
+    (tmp_path / ".hg/store").mkdir(parents=True)
+    log = tmp_path / ".hg/store/a.i"
+    log.write_bytes(entry + b"u" + text)
+    found = OneRevisionReader.of_plain(str(tmp_path)).at(b"a.i")
+    assert found is not None and found.text == text
+    log.write_bytes(entry + b"u" + text + bytes(64))
+    assert OneRevisionReader.of_plain(str(tmp_path)).at(b"a.i") is None
 
 
 @pytest.mark.parametrize("data", [b"", b"1", b"some text\n" * 30, os.urandom(200)])
