@@ -59,6 +59,10 @@ def unpacking_ahead(worker: WorkerProcess, task: Task) -> Iterator[Ahead]:
     worker.ask(begin, task)
     try:
         yield ahead
+    except BaseException as error:
+        if not isinstance(error, Exception):  # a signal: nothing is waited for
+            worker.end()
+        raise
     finally:
         if ahead.works:
             ahead.take()

@@ -6,6 +6,7 @@ import errno
 import os
 import resource
 import signal
+import time
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -133,6 +134,15 @@ def test_logs_of_several_revisions_are_left_to_the_end(
     arrive(spool, repository, tmp_path, LOGS)
     check(spool)
     spool.close()
+
+
+def test_a_signal_waits_for_nothing(repository: Repository, tmp_path: Path, worker: WorkerProcess) -> None:
+    spool, began = Spool(worker), time.monotonic()
+    with pytest.raises(KeyboardInterrupt), spool.arriving(task(spool, repository, tmp_path)):
+        assert worker.answer()  # that it has begun
+        worker.ask(time.sleep, 10)
+        raise KeyboardInterrupt
+    assert time.monotonic() - began < 5
 
 
 def test_nothing_was_begun() -> None:
