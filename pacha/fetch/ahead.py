@@ -81,15 +81,20 @@ class _Reading:
     revisions: list[tuple[bytes, int]] = field(default_factory=list)  #: node and link of each
 
     def read(self, log: bytes) -> None:
-        """Unpack the file of ``log`` if that is intact and has one revision."""
+        """Unpack the file of ``log`` if that has one revision.
+
+        Raises ValueError for damage, which ``unpack`` reports: a few bytes may take long to expand.
+        """
         number = self.logs.pop(log, None)
-        if number is None or (only := self.reader.at(log)) is None:
+        if number is None:
             return
-        item = Item._make(self.task.items[number])
-        if len(only.text) == item.size and hashlib.sha256(only.text).digest() == item.sha256:
+        item, only = Item._make(self.task.items[number]), self.reader.at(log)
+        if only and len(only.text) == item.size and hashlib.sha256(only.text).digest() == item.sha256:
             append(only.text, item, self.spool, self.unpacked)
             self.numbers.append(number)
             self.revisions.append((only.node, only.link))
+        elif only or self.reader.damaged:
+            raise ValueError("damaged")
 
     def are_of(self, repository: hg.Repository) -> bool:
         """Whether the snapshot names just these revisions of the files."""

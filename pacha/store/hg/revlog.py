@@ -42,6 +42,7 @@ class OneRevisionReader:
 
     def __init__(self, store: bytes, encode: Callable[[bytes], bytes] | None) -> None:
         self._store, self._encode = store.rstrip(b"/") + b"/", encode
+        self.damaged = False  #: a chunk was
         self._unpack = compression.compengines[b"zstd"].revlogcompressor(None).decompress
 
     @classmethod
@@ -87,6 +88,7 @@ class OneRevisionReader:
             return None
         text = self._unpacked(chunk)
         if text is None or len(text) != size or text.startswith(META) or hashed(text) != node:
+            self.damaged = self.damaged or (text is not None and len(text) != size)
             return None
         return OnlyRevision(node, link, text)
 
@@ -104,8 +106,9 @@ class OneRevisionReader:
     def _zstd(self, chunk: bytes) -> bytes | None:
         try:
             return bytes(self._unpack(chunk))
-        except Exception:
-            return None  # Mercurial reports what is wrong with it
+        except Exception:  # Mercurial reports what is wrong with it
+            self.damaged = True
+            return None
 
 
 def _index(name: bytes) -> bytes:
