@@ -48,8 +48,9 @@ class Amended(Mapping[bytes, Entry]):
         return found
 
     def __iter__(self) -> Iterator[bytes]:
-        yield from (path for path in self.base if path not in self.removed)
-        yield from self.added
+        # Each once, also where the base is read only after these were written to where it comes from.
+        yield from (path for path in self.base if path not in self.removed and path not in self.changed)
+        yield from self.changed
 
     def __len__(self) -> int:
         return len(self.base) + len(self.added) - len(self.removed)

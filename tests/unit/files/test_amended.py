@@ -50,6 +50,14 @@ def test_what_stays_is_not_asked_for() -> None:
     assert Amended(base, {NAMES[0]: entry_at(NAMES[0])}) == base
 
 
+def test_what_is_written_to_the_base_meanwhile_is_there_once() -> None:
+    base = {name: entry_at(name) for name in NAMES[:3]}
+    changed = {NAMES[0]: entry_at(NAMES[0], size=7), NAMES[3]: entry_at(NAMES[3])}
+    found = Amended(base, changed, frozenset([NAMES[1]]))
+    base.update(changed)
+    assert sorted(found) == [NAMES[0], NAMES[2], NAMES[3]]
+
+
 def test_what_lies_below_a_path_is_told_without_the_rest() -> None:
     every = [b"/a", b"/a/1", b"/a/2", b"/ab", b"/b", b"/b/1"]
     base = NotWhole({path: entry_at(path) for path in every})

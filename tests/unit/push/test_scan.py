@@ -15,11 +15,12 @@ import pytest
 
 from pacha.errors import PachaError, Signalled, UsageError
 from pacha.files import content
+from pacha.files.metadata import Entry
 from pacha.files.owners import Accounts
 from pacha.host import owed, watch
 from pacha.machine import facts
 from pacha.machine.packages import program
-from pacha.push import push
+from pacha.push import commit, push
 from pacha.push.scan import asking_for_packages, describe_machine, read_last_snapshot, scan
 from pacha.restore.journal import Journal
 from pacha.restore.journal_records import Root
@@ -147,6 +148,29 @@ def test_what_may_not_be_as_recorded_is_compared(
     scan(session, read_last_snapshot(session, False))
     assert bool(unread) is (how != "nothing")
     assert (session.scan.entries[one].owner == b"another") is (how == "owner")
+
+
+def test_a_file_given_to_another_while_it_is_read_is_counted_as_always(
+    bar: Standalone, settled: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whose files are left then is not known, and all entries are looked at once more."""
+    for name in "abcdef":
+        (bar.tree / name).write_text(name)
+    os.chown(bar.tree / "a", 7777, 7777)
+    bar.push()
+    real = commit.content.read
+
+    def read(entry: Entry, name: bytes, dir_fd: int) -> content.Reading:
+        os.chown(bar.tree / "a", 0, 0)
+        return real(entry, name, dir_fd)
+
+    monkeypatch.setattr(commit.content, "read", read)
+    (bar.tree / "a").write_text("more")
+    (bar.tree / "new").write_text("n")
+    bar.push()
+    beat = json.loads((bar.master / "last-push").read_bytes())
+    files = [path for path in bar.tree.iterdir() if path.is_file()]
+    assert (beat["files"], beat["size"]) == (len(files), sum(path.stat().st_size for path in files))
 
 
 def test_what_could_not_be_kept_is_looked_at_again(bar: Standalone, settled: None) -> None:
