@@ -23,7 +23,7 @@ from pacha.text import escape
 
 if TYPE_CHECKING:
     from pacha.files.owners import Accounts
-    from pacha.push.sharing import Sharing
+    from pacha.push.parallel import Sharing
     from pacha.store import hg
 
 _POINTER = b"Kept in parts of at most %d bytes each: see %s\n"

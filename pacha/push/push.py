@@ -28,7 +28,7 @@ from pacha.text import escape
 from pacha.wire.master import RolledBack
 
 if TYPE_CHECKING:
-    from pacha.push.sharing import Sharing
+    from pacha.push.parallel import Sharing
 
 #: Remembered as the failure until the push ends; after a kill it stays.
 _CUT_OFF = "The last push was interrupted."

@@ -40,7 +40,7 @@ from pacha.text import escape, rfc3339
 from pacha.wire.master import CHANGELOG_OF_ANY, HEARTBEAT_MAX, Master, Probe, RolledBack
 
 if TYPE_CHECKING:
-    from pacha.push.sharing import Sharing
+    from pacha.push.parallel import Sharing
 
 _UNREADABLE = "its revision {node} on {label} cannot be read ({why}); the push went on beside it: find out who added it"
 _ELSEWHERE = "pacha.hosts.path is {own}, but this key leads to {theirs} on {label}: there it is kept"

@@ -19,10 +19,10 @@ from pacha.restore.journal import Journal
 from pacha.restore.journal_records import Root
 from pacha.restore.openings import Openings
 from pacha.restore.outcome import Outcome, OutcomeBuilder
+from pacha.restore.parallel import Helper, SharedWriting
 from pacha.restore.permissions import PermissionCheck
 from pacha.restore.plan import Action, Plan, Step
 from pacha.restore.projects import set_projects
-from pacha.restore.sharing import Helper, SharedWriting
 from pacha.restore.write import ContentSource, Halt, Writer
 from pacha.text import escape
 

@@ -48,12 +48,12 @@ def push_command(
     context = cli_context.context()
     if due and not is_due(context.state.read(), context.config.frequency, time.time()):
         return ExitCode.DONE
-    from pacha.push import push, sharing  # 'push --due' mostly ends before this
+    from pacha.push import parallel, push  # 'push --due' mostly ends before this
 
     console = cli_context.console
     try:
         with (
-            sharing.starting(context) as second,  # before there are threads
+            parallel.starting(context) as second,  # before there are threads
             reported(context, by_schedule=due) as failures,
             waiting("Pushing", quiet=cli_context.quiet),
         ):

@@ -12,7 +12,7 @@ from pacha.cli.identity import IDENTITY_OPTION
 from pacha.errors import ExitCode
 from pacha.fetch import snapshot, unpack  # noqa: F401 - what the worker does: before it is forked, imported once
 from pacha.fetch.worker import WorkerProcess
-from pacha.restore import sharing  # noqa: F401 - the same
+from pacha.restore import parallel  # noqa: F401 - the same
 
 
 @cli.command("rebuild")

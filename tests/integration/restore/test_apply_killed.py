@@ -60,11 +60,11 @@ from pathlib import Path
 sys.path.insert(0, sys.argv[2])
 from pacha.errors import PachaError
 from pacha.fetch.worker import WorkerProcess
-from pacha.restore import sharing
+from pacha.restore import parallel
 from pacha.restore.apply import apply
 from pacha.restore.journal import Journal
 from tests.support.applying import CONCERNS, STOPPED, Spooled
-sharing._FEW, sharing._OURS, sharing._THEIRS = 1, 1, 2 * sharing._FILE
+parallel._FEW, parallel._OURS, parallel._THEIRS = 1, 1, 2 * parallel._FILE
 plan, contents, state = pickle.load(open(sys.argv[1], "rb"))
 with WorkerProcess.start() as worker:
     try:

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from pacha.push.sharing import Sharing
+from pacha.push.parallel import Sharing
 from tests.support.commanding import Shell, loaded_mercurial, shell_of_bar  # noqa: F401  (fixtures)
 from tests.support.standalone import standalone_host  # noqa: F401  (a fixture)
 

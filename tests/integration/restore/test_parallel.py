@@ -16,14 +16,14 @@ import pytest
 from pacha.errors import DamagedError, PachaError
 from pacha.fetch.worker import WorkerProcess
 from pacha.files.metadata import Kind
-from pacha.restore import sharing, write
+from pacha.restore import parallel, write
 from pacha.restore.apply import apply
 from pacha.restore.entries import NewEntry, make_file
 from pacha.restore.journal import Journal, history
 from pacha.restore.journal_records import Created
 from pacha.restore.outcome import Outcome
+from pacha.restore.parallel import Batch, Helper, write_batch
 from pacha.restore.plan import Action, Step
-from pacha.restore.sharing import Batch, Helper, write_batch
 from pacha.restore.undo import undo
 from tests.support.applying import (
     Spooled,
@@ -65,7 +65,7 @@ class InTurn:
 def few_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
     """So that a dozen files are shared."""
     for name, work in (("_FEW", 1), ("_OURS", 1), ("_THEIRS", 3)):
-        monkeypatch.setattr(sharing, name, work * sharing._FILE)
+        monkeypatch.setattr(parallel, name, work * parallel._FILE)
 
 
 def rebuild(story: Story, helper: Helper | None, **more: Any) -> Outcome:
@@ -105,7 +105,7 @@ def test_another_process_writes_a_part(story: Story, worker: WorkerProcess, monk
 def test_a_file_in_a_folder_under_a_temporary_name_and_one_below_a_closing_folder_are_shared(
     story: Story, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(sharing, "_THEIRS", 10**9)
+    monkeypatch.setattr(parallel, "_THEIRS", 10**9)
     helper = InTurn()
     assert rebuild(story, helper).concerns == ()
     shared = {file[1][0]: file[2][2] for batch in helper.batches for file in batch.files}
@@ -172,7 +172,7 @@ def test_a_full_disk_is_named_as_ever(story: Story, monkeypatch: pytest.MonkeyPa
     def no_room(*given: object) -> None:
         raise OSError(28, os.strerror(28))
 
-    monkeypatch.setattr(sharing, "make_file", no_room)
+    monkeypatch.setattr(parallel, "make_file", no_room)
     monkeypatch.setattr(write, "make_file", no_room)
     with pytest.raises(PachaError) as caught:
         rebuild(story, InTurn())
@@ -194,7 +194,7 @@ def test_it_writes_nothing_any_more_once_the_first_gives_up(story: Story) -> Non
 
 
 def test_little_is_written_by_one(story: Story, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sharing, "_FEW", 10**9)
+    monkeypatch.setattr(parallel, "_FEW", 10**9)
     helper = InTurn()
     assert rebuild(story, helper).concerns == ()
     assert not helper.batches and is_as_wanted(story)
@@ -228,7 +228,7 @@ def test_the_next_one_waits_for_who_still_writes(story: Story, monkeypatch: pyte
         return make_file(*given)
 
     journals: list[bytes] = []
-    monkeypatch.setattr(sharing, "make_file", write)
+    monkeypatch.setattr(parallel, "make_file", write)
     helper, ask = InTurn(), InTurn.ask
 
     def note(self: InTurn, function: Callable[[Batch], Any], batch: Batch) -> None:

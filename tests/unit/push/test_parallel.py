@@ -19,9 +19,9 @@ from pacha.errors import DamagedError, PachaError
 from pacha.fetch.worker import WorkerProcess
 from pacha.files import content
 from pacha.files.metadata import Entry, Kind
-from pacha.push import push, sharing
+from pacha.push import parallel, push
 from pacha.push.push import Pushed
-from pacha.push.sharing import Share, Sharing, starting
+from pacha.push.parallel import Share, Sharing, starting
 from pacha.store import database
 from pacha.store.hg import Repository, first_commit
 from tests.support.sealing import sealers
@@ -59,7 +59,7 @@ def in_turn(worker: InTurn) -> Sharing:
 @pytest.fixture(autouse=True)
 def few_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
     """So that a hundred files are shared, and one of 3000 bytes is large."""
-    monkeypatch.setattr(sharing, "_FEW", 1)
+    monkeypatch.setattr(parallel, "_FEW", 1)
     monkeypatch.setattr(first_commit, "_OURS", 2)
     monkeypatch.setattr(first_commit, "_THEIRS", 10)
     monkeypatch.setattr(content, "WHOLE_LIMIT", 200_000)
@@ -158,7 +158,7 @@ def test_it_gets_only_what_is_kept_whole_and_in_the_clear(many: Standalone) -> N
 def test_what_it_is_given_is_read_in_a_short_time(
     many: Standalone, monkeypatch: pytest.MonkeyPatch, most: int, files: int
 ) -> None:
-    monkeypatch.setattr(sharing, "_MOST", most)
+    monkeypatch.setattr(parallel, "_MOST", most)
     push_by(many, in_turn(helper := InTurn()))
     assert max(sum(file[-1] > 0 for file in share.files) for share in helper.shares) == files
     assert is_as_of_one(many)
@@ -284,10 +284,10 @@ def test_few_descriptors_are_enough(many: Standalone, second: WorkerProcess) -> 
 
 
 def test_few_files_and_a_later_push_are_not_shared(many: Standalone, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sharing, "_FEW", 1000)
+    monkeypatch.setattr(parallel, "_FEW", 1000)
     helper = InTurn()
     push_by(many, in_turn(helper))
-    monkeypatch.setattr(sharing, "_FEW", 1)
+    monkeypatch.setattr(parallel, "_FEW", 1)
     for number in range(90):
         (many.tree / f"d{number % 7}/{number}").write_text("changed\n")
     push_by(many, in_turn(helper))
