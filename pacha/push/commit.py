@@ -208,9 +208,8 @@ class _BlobSource:
 
     def shared(self, sharing: Sharing) -> hg.SecondWriter | None:
         """What reads a part of the files in another process, and has that write their logs."""
-        # The descriptor of this process: whatever comes in the place of the folder meanwhile, it is read from this one.
-        root = b"/proc/%d/fd/%d" % (os.getpid(), self._descent.directory(b""))
-        return sharing.reading(self._written, root, self._watched.relative, self._accept)
+        folder = self._descent.directory(b"")
+        return sharing.reading(self._written, folder, self._watched.relative, self._accept)
 
     def _accept(self, entry: Entry) -> None:
         self.entries[entry.path] = entry

@@ -6,6 +6,7 @@ content is kept as it is, and decides nothing; see ``store.hg.first_commit``.
 
 from __future__ import annotations
 
+import errno
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
@@ -28,11 +29,13 @@ _MOST = 8 << 20  #: bytes at a time, so that the first process does not wait lon
 class Share:
     """Files to read below ``root``, whose logs to write into the repository at ``repository``, which is being made.
 
-    Each of ``files`` is plain: the stored name, the path below ``root``, and mode, user, group, time, size.
+    ``identity``: device and inode of ``root``. Each of ``files`` is plain: the stored name, the path below ``root``, and
+    mode, user, group, time, size.
     """
 
     repository: str
     root: bytes
+    identity: tuple[int, int]
     files: tuple[tuple[bytes, bytes, int, int, int, int, int], ...]
 
 
@@ -43,6 +46,8 @@ def write_share(share: Share) -> list[tuple[Any, ...] | None]:
     """
     store = hg.NewStore(os.fsencode(share.repository))
     with DirectoryFds(share.root) as descent:
+        if _identity(descent.directory(b"")) != share.identity:  # a /proc of other processes
+            raise FileNotFoundError(errno.ENOENT, "it is another folder", share.root)
         return [_written(store, descent, *file) for file in share.files]
 
 
@@ -69,16 +74,16 @@ class Sharing:
     def reading(
         self,
         written: Mapping[bytes, Entry],
-        root: bytes,
+        folder: int,
         relative: Callable[[bytes], bytes],
         accept: Callable[[Entry], None],
     ) -> SharedReading | None:
         """What lets it read a part of the files that are ``written``, by stored name; None where they are few.
 
-        They lie below ``root``, ``relative`` to which are their paths; ``accept`` is called with the entry of each file
-        as it was read.
+        They lie below ``folder``, a descriptor, ``relative`` to which are their paths; ``accept`` is called with the
+        entry of each file as it was read.
         """
-        return SharedReading(self._worker, written, root, relative, accept) if len(written) >= _FEW else None
+        return SharedReading(self._worker, written, folder, relative, accept) if len(written) >= _FEW else None
 
 
 class SharedReading:
@@ -88,11 +93,13 @@ class SharedReading:
         self,
         worker: WorkerProcess,
         written: Mapping[bytes, Entry],
-        root: bytes,
+        folder: int,
         relative: Callable[[bytes], bytes],
         accept: Callable[[Entry], None],
     ) -> None:
-        self._worker, self._written, self._root, self._relative, self._accept = worker, written, root, relative, accept
+        self._worker, self._written, self._relative, self._accept = worker, written, relative, accept
+        # The descriptor of this process: whatever comes in the place of the folder meanwhile, it is read from this one.
+        self._root, self._identity = b"/proc/%d/fd/%d" % (os.getpid(), folder), _identity(folder)
         self._given: list[Entry | None] = []
 
     def give(self, repository: str, names: Sequence[bytes]) -> int:
@@ -106,7 +113,8 @@ class SharedReading:
         taken.reverse()
         self._given = [entry for _, entry in taken]
         files = tuple(self._file(name, entry) for name, entry in taken if entry is not None)
-        self._worker.ask(write_share, Share(repository=repository, root=self._root, files=files))
+        share = Share(repository=repository, root=self._root, identity=self._identity, files=files)
+        self._worker.ask(write_share, share)
         return len(taken)
 
     def _file(self, name: bytes, entry: Entry) -> tuple[bytes, bytes, int, int, int, int, int]:
@@ -139,6 +147,11 @@ class SharedReading:
     def end(self) -> None:
         """End it: it writes nothing any more."""
         self._worker.end()
+
+
+def _identity(folder: int) -> tuple[int, int]:
+    status = os.fstat(folder)
+    return status.st_dev, status.st_ino
 
 
 def _simple(entry: Entry) -> Entry | None:

@@ -10,6 +10,7 @@ import signal
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -20,8 +21,8 @@ from pacha.fetch.worker import WorkerProcess
 from pacha.files import content
 from pacha.files.metadata import Entry, Kind
 from pacha.push import parallel, push
-from pacha.push.push import Pushed
 from pacha.push.parallel import Share, Sharing, starting
+from pacha.push.push import Pushed
 from pacha.store import database
 from pacha.store.hg import Repository, first_commit
 from tests.support.sealing import sealers
@@ -136,8 +137,8 @@ def test_two_make_what_one_makes(many: Standalone, second: WorkerProcess) -> Non
     accepted: list[bytes] = []
     made = Sharing(second)
     real = made.reading
-    made.reading = lambda written, root, relative, accept: real(  # type: ignore[method-assign]
-        written, root, relative, lambda entry: (accepted.append(entry.path), accept(entry))[1]
+    made.reading = lambda written, folder, relative, accept: real(  # type: ignore[method-assign]
+        written, folder, relative, lambda entry: (accepted.append(entry.path), accept(entry))[1]
     )
     assert push_by(many, made).concerns == ()
     assert len(accepted) > 10 and os.waitid(os.P_PID, process, os.WEXITED | os.WNOHANG | os.WNOWAIT) is None
@@ -256,6 +257,21 @@ def test_an_interrupted_one_leaves_nothing(
     with pytest.raises(ChildProcessError):
         os.waitid(os.P_PID, process, os.WEXITED | os.WNOHANG)
     push_by(many, Sharing(second))  # which is no more
+    assert is_as_of_one(many)
+
+
+def test_a_folder_of_another_process_is_not_read(many: Standalone, tmp_path: Path) -> None:
+    """Where /proc is that of other processes, the path of a descriptor may lead to one of theirs."""
+    (tmp_path / "y").write_bytes(os.urandom(150_000))
+    status = (many.tree / "y").stat()
+    os.utime(tmp_path / "y", ns=(status.st_atime_ns, status.st_mtime_ns))
+
+    def astray(function: Callable[..., Any], share: Share) -> Any:
+        with suppress(OSError):
+            return function(replace(share, root=os.fsencode(tmp_path)))
+        return None
+
+    push_by(many, in_turn(InTurn(astray)))
     assert is_as_of_one(many)
 
 
