@@ -29,8 +29,8 @@ _MOST = 8 << 20  #: bytes at a time, so that the first process does not wait lon
 class Share:
     """Files to read below ``root``, whose logs to write into the repository at ``repository``, which is being made.
 
-    ``identity``: device and inode of ``root``. Each of ``files`` is plain: the stored name, the path below ``root``, and
-    mode, user, group, time, size.
+    ``identity``: device and inode of ``root``. Each of ``files`` is plain: the stored name, the path below ``root``,
+    and mode, user, group, time, size.
     """
 
     repository: str
