@@ -259,6 +259,8 @@ class TestSystemCalls:
             subprocess.run(["umount", "--lazy", memory], check=True)
 
     def test_a_rebuild_writes_each_file_once(self, host: Host, tmp_path: Path) -> None:
+        host.watch(make_tree(tmp_path / "some", 100))  # so many that whatever handles many is loaded in both
+        host.push()
         few = self.count(host, tmp_path, "rebuild", "bar", "--yes", "--target", tmp_path / "one")
         host.watch(make_tree(tmp_path / "more", FILES))
         host.push()
@@ -288,5 +290,5 @@ class TestMemory:
         few = self.peaks(bar, make_tree(tmp_path / "few", FILES), tmp_path / "one")
         many = self.peaks(bar, make_tree(tmp_path / "many", MANY), tmp_path / "two")
         each = {word: (many[word] - few[word]) // MANY for word in few}
-        most = {"first": 3000, "idle": 500, "one file": 1500, "rebuild": 1950}
+        most = {"first": 3000, "idle": 500, "one file": 1750, "rebuild": 1950}
         assert not {word: count for word, count in each.items() if count > most[word]}
