@@ -33,8 +33,7 @@ def file_of(snapshot: Snapshot, candidates: Sequence[bytes]) -> Entry:
                 "Name a file.",
                 code="not-a-regular-file",
             )
-    hint = f"'pacha log {escape(candidates[0])}' lists the snapshots that touched it."
-    raise UsageError(f"{escape(candidates[0])} is not in that snapshot.", hint=hint, code="path-not-in-snapshot")
+    raise _not_there(candidates[0])
 
 
 def candidate_in(snapshot: Snapshot, candidates: Sequence[bytes]) -> bytes:
@@ -42,8 +41,12 @@ def candidate_in(snapshot: Snapshot, candidates: Sequence[bytes]) -> bytes:
     for path in candidates:
         if path in snapshot.entries or any(is_within(watched.path, path) for watched in snapshot.live):
             return path
-    hint = f"'pacha log {escape(candidates[0])}' lists the snapshots that touched it."
-    raise UsageError(f"{escape(candidates[0])} is not in that snapshot.", hint=hint, code="path-not-in-snapshot")
+    raise _not_there(candidates[0])
+
+
+def _not_there(path: bytes) -> UsageError:
+    hint = f"'pacha log {escape(path)}' lists the snapshots that touched it."
+    return UsageError(f"{escape(path)} is not in that snapshot.", hint=hint, code="path-not-in-snapshot")
 
 
 def watched_of(snapshot: Snapshot, entry: Entry) -> Watched:
