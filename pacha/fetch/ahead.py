@@ -37,8 +37,10 @@ class Ahead:
 
     def arrived(self, name: bytes) -> None:
         """Note that the file ``name`` below the store is complete."""
+        if not self.works:  # nothing is handed over any more
+            return
         self._arrived.append(name)
-        if self.works and len(self._arrived) % _AT_LEAST == 0 and self.worker.answers():
+        if len(self._arrived) % _AT_LEAST == 0 and self.worker.answers():
             self.take()
             if self.works:
                 self.worker.ask(go_on, self._arrived[:_AT_MOST])
