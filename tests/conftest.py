@@ -115,13 +115,19 @@ signal.signal(signal.SIGHUP, signal.SIG_DFL)
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
+def _minutes(item: pytest.Item) -> float:
+    """Return how long a test takes by its mark: ``slow`` alone says a minute at most."""
+    mark = item.get_closest_marker("slow")
+    return float(mark.kwargs.get("minutes", 1)) if mark else 0
+
+
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Begin with what takes long: last, it would have one process at work that the others wait for.
 
     With CI set, each test of several cases outside of tests/unit takes half of them each day: it has 15 minutes.
     """
-    items.sort(key=lambda item: item.get_closest_marker("slow") is None)
+    items.sort(key=_minutes, reverse=True)
     if os.environ.get("CI"):
         names = [item.nodeid for item in items if not item.nodeid.startswith("tests/unit/")]
         left = left_for_another_day(names, 2)

@@ -30,10 +30,15 @@ from pacha.store.state import StateFolder
 from tests.support.amount import amount
 from tests.support.trees import TIMES, in_memory, run, walk
 
-pytestmark = [pytest.mark.soak, pytest.mark.slow, pytest.mark.usefixtures("as_root"), pytest.mark.timeout(0)]
-
 EXAMPLES = int(amount("PACHA_EXAMPLES", sample=12, soak=60))
 MINUTES = amount("PACHA_MINUTES", sample=0, soak=60)
+pytestmark = [
+    pytest.mark.soak,
+    pytest.mark.slow(minutes=max(MINUTES, 1)),
+    pytest.mark.usefixtures("as_root"),
+    pytest.mark.timeout(0),
+]
+
 SEED = int(os.environ.get("PACHA_SEED") or random.randrange(2**32))
 NAMES = (b"a", b"b", b"new\nline", b".hg", b"-rf", b"\xff", b".hgsub", b"x" * 255, b"\x1b[31m", b".pacha%0A")
 
