@@ -7,11 +7,11 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from pacha.errors import DamagedError, PachaError, UnreachableError
+from pacha.errors import PachaError, UnreachableError
 from pacha.files.names import DATABASE
 from pacha.system import background
-from pacha.text import escape, one_line
-from pacha.wire import hook_files, scp, ssh
+from pacha.text import escape
+from pacha.wire import hook_files, plain_output, scp, ssh
 from pacha.wire.master import (
     CHANGELOG,
     CHANGELOG_OF_ANY,
@@ -28,7 +28,6 @@ from pacha.wire.master import (
     Probe,
     is_store_file,
 )
-from pacha.wire.message import OutOfRange, absurd, digest, seconds
 from pacha.wire.remote_errors import (
     RemoteFault,
     add_host,
@@ -45,11 +44,6 @@ if TYPE_CHECKING:
     from pacha.wire.ssh import Commands, Result
 
 _PATIENCE = 20.0  #: seconds for a command that has nothing to do
-_RUN_COMMANDS = (
-    "Let the account run commands: one for sftp alone, or without a shell, does not do; a key for Pacha alone needs "
-    "one that runs there (pacha add-host). Try: ssh ... date"
-)
-_DIGITS = 20  #: of a number of bytes or blocks
 #: Commands that tell whether the account has what a push runs there, and change nothing.
 _PLAIN_SET = (
     ("scp",),
@@ -97,8 +91,10 @@ class PlainReader:
         paths = [self._path(host, CHANGELOG), *(self._path(host, name, CHANGELOG_OF_ANY) for name in names)]
         date = background.start(self._shell.run, _DATE, unless=unless)
         listed = self._shell.run([*IN_ENGLISH, "sha256sum", *paths, self._path(host, PURGED)], unless=unless)
-        clock = self._clock(date.result(), host)  # it tells best where what answers is no master
-        digests = self._digests(listed, host)
+        clock = self._clock(date.result(), host)  # first: its errors say best that this is not a master
+        if not only_missing(listed, "sha256sum"):
+            raise self._failed("The host's folder on the master cannot be read.", listed, host)
+        digests = plain_output.digests(listed.stdout)
         contents = {name: digests.get(name) for name in names}
         return Probe(clock, digests.get(DATABASE), contents=contents, purged=digests.get(PURGED))
 
@@ -142,7 +138,9 @@ class PlainReader:
                 if isinstance(error, scp.RemoteError) and classify_words(error.subject) is RemoteFault.DENIED:
                     raise UnreachableError(message, error.why, self._give(host), code="copy-denied") from None
                 if error.code == "scp-nothing-sent":
-                    raise UnreachableError(message, summarize(result), _RUN_COMMANDS, code="copy-not-begun") from None
+                    raise UnreachableError(
+                        message, summarize(result), plain_output.RUN_COMMANDS, code="copy-not-begun"
+                    ) from None
                 raise
             result = stream.finish(end_input=False)
         if result.status and not totals.passed_over:
@@ -194,7 +192,7 @@ class PlainReader:
             mercurial=line,
             missing=tuple(command[0] for command, result in programs if classify(result) is RemoteFault.NO_PROGRAM),
             trouble=f"{escape(place)} is not there, or cannot be written to" if refused else "",
-            free=_free(room),
+            free=plain_output.free_bytes(room.stdout),
         )
 
     def _ask(self, commands: Iterable[Sequence[bytes | str]]) -> list[Result]:
@@ -213,20 +211,6 @@ class PlainReader:
         result = self._run(argv)
         if result.status:
             raise self._failed(message, result, host, program)
-
-    def _digests(self, result: Result, host: str) -> dict[str, str]:
-        """The output of sha256sum(1) by the repository's name, the fourth component from the end of each path.
-
-        That of the record of what was purged is by its own name, which no repository has.
-        """
-        if not only_missing(result, "sha256sum"):
-            raise self._failed("The host's folder on the master cannot be read.", result, host)
-        digests = {}
-        for line in result.stdout.splitlines():
-            sha256, _, path = line.lstrip(b"\\").decode("ascii", "replace").partition("  ")
-            name = PURGED if path.endswith(f"/{PURGED}") else f"///{path}".split("/")[-4]
-            digests[name] = _digest(sha256)
-        return digests
 
     def _failed(self, message: str, result: Result, host: str, program: str = "such program") -> PachaError:
         """The error for a failed command; ``program`` is what may be missing on the master."""
@@ -262,52 +246,4 @@ class PlainReader:
             self._clock(self._connection.run(_DATE, timeout=_PATIENCE), host)
 
     def _clock(self, result: Result, host: str) -> float:
-        return _clock(result, host, self._connection.endpoint.user)
-
-
-def _clock(result: Result, host: str, user: str) -> float:
-    """The seconds that date(1) says to the account ``user`` of ``host``. Raises DamagedError, UnreachableError."""
-    *before, line = result.stdout.splitlines() or [b""]
-    try:
-        clock = seconds(float(line.removesuffix(b".%N").removesuffix(b".N")))  # busybox and BSD have no %N
-    except OutOfRange as error:
-        raise absurd(error) from None
-    except ValueError:
-        raise key_mismatch(result, host) or _no_master(result) from None
-    if before:
-        raise UnreachableError(
-            "The shell on the master says something before each answer.",
-            f"it says: {one_line(before[0], 100)}",
-            f"Let ~/.bashrc of {user} there (or what its shell reads) print nothing where there is no terminal.",
-            code="shell-talks",
-        )
-    return clock
-
-
-def _digest(sha256: str) -> str:
-    try:
-        return digest(sha256)
-    except ValueError:
-        raise DamagedError(
-            "The master's answer makes no sense.",
-            f"asked for a sha256, it said: {one_line(sha256, 100)}",
-            "Log in by hand with ssh and run 'sha256sum' to see what it says.",
-            code="invalid-digest",
-        ) from None
-
-
-def _no_master(result: Result) -> UnreachableError:
-    """The error for ``result`` of date(1) that is no time."""
-    return UnreachableError(
-        "The master does not answer as one.",
-        f"asked for the time, it said: {escape(result.stdout.strip()[:100]) or summarize(result)}",
-        _RUN_COMMANDS,
-        code="not-a-master",
-    )
-
-
-def _free(result: Result) -> int | None:
-    """The free bytes that stat(1) tells as blocks and their size; None for anything else."""
-    words = result.stdout.split()
-    sensible = len(words) == 2 and all(word.isdigit() and len(word) < _DIGITS for word in words)
-    return int(words[0]) * int(words[1]) if sensible else None
+        return plain_output.clock(result, host, self._connection.endpoint.user)
