@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from pacha.errors import DamagedError, PachaError
 from pacha.files.dirfd import CREATE, READ, DirectoryFds
 from pacha.text import escape
-from pacha.wire import scp
+from pacha.wire import scp, scp_header
 from pacha.wire.master import (
     HEARTBEAT,
     HEARTBEAT_MAX,
@@ -212,7 +212,7 @@ def open_plain(name: bytes, path: bytes, folder: int | None = None, owners: froz
     try:
         fd = os.open(name, READ, dir_fd=folder)
     except FileNotFoundError:
-        raise scp.RemoteError(
+        raise scp_header.RemoteError(
             f"{escape(path)} is gone.",
             "it was there a moment ago",
             "Run this again.",

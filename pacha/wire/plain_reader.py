@@ -11,7 +11,7 @@ from pacha.errors import PachaError, UnreachableError
 from pacha.files.names import DATABASE
 from pacha.system import background
 from pacha.text import escape
-from pacha.wire import hook_files, plain_output, scp, ssh
+from pacha.wire import hook_files, plain_output, scp, scp_header, ssh
 from pacha.wire.master import (
     CHANGELOG,
     CHANGELOG_OF_ANY,
@@ -121,7 +121,7 @@ class PlainReader:
                 totals = scp.receive(
                     stream, inbox, top=request.top, accept=request.accept, limits=request.limits, on_file=on_file
                 )
-            except scp.Refused:
+            except scp_header.Refused:
                 raise NoHost(
                     f"There is no {escape(path)} on the master.", "", self._add_host(host), code="copy-source-missing"
                 ) from None
@@ -135,7 +135,7 @@ class PlainReader:
                     raise self._failed(message, result, host, "scp") from None
                 if fault is RemoteFault.NO_HOST:
                     raise NoHost(summarize(result), "", self._add_host(host), code="nothing-on-master") from None
-                if isinstance(error, scp.RemoteError) and classify_words(error.subject) is RemoteFault.DENIED:
+                if isinstance(error, scp_header.RemoteError) and classify_words(error.subject) is RemoteFault.DENIED:
                     raise UnreachableError(message, error.why, self._give(host), code="copy-denied") from None
                 if error.code == "scp-nothing-sent":
                     raise UnreachableError(
@@ -144,7 +144,7 @@ class PlainReader:
                 raise
             result = stream.finish(end_input=False)
         if result.status and not totals.passed_over:
-            raise scp.RemoteError(
+            raise scp_header.RemoteError(
                 f"{escape(path)} was not copied whole.", summarize(result), "Run this again.", code="copy-incomplete"
             )
         return totals
