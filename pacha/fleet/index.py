@@ -1,48 +1,24 @@
-"""The index over all hosts of a master: ``<hosts_path>/.pacha/fleet.db``. Its tables are told in docs/on-disk.rst.
+"""The index over all hosts of a master: what each has at which path. ``index_file`` says where it lies, and its tables.
 
-It is made of the hosts' ``db`` alone, and may be removed at any time. The only module of this folder with SQL.
+Only what the hosts' ``db`` hold is in it. This module has the SQL of each change and each question.
 """
 
 from __future__ import annotations
 
 import json
-import os
 import sqlite3
 import zlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import closing, contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
-from urllib.parse import quote
 
-from pacha.errors import PachaError
 from pacha.files.paths import prefix
 from pacha.fleet.collect import HostRecord, SnapshotRow, entry_row, package_row
 from pacha.store.snapshot import Watched
-from pacha.text import escape
 
-NAME = "fleet.db"
-_VERSION = 1  #: of the schema; an index of another is made anew
-_SECONDS = 120.0  #: that another process may write
 _MOST_KNOWN = 100_000  #: lines of hosts whose ids are kept in memory: most hosts have most lines in common
 _SWEEP = 100_000  #: rows that were replaced since paths and states without an entry were removed
-_SCHEMA = """
-CREATE TABLE host (id INTEGER PRIMARY KEY, name TEXT UNIQUE, mark TEXT, tip TEXT, number INTEGER, fault TEXT);
-CREATE TABLE watched (host INTEGER, path BLOB, single INTEGER, repository TEXT, node TEXT, exclude TEXT,
-                      PRIMARY KEY (host, path)) WITHOUT ROWID;
-CREATE TABLE path (id INTEGER PRIMARY KEY, path BLOB UNIQUE);
-CREATE TABLE state (id INTEGER PRIMARY KEY, kind TEXT, mode INTEGER, owner BLOB, grp BLOB, size INTEGER, content BLOB,
-                    stored BLOB, parts INTEGER, UNIQUE (content, stored, owner, grp, mode, kind, size, parts));
-CREATE TABLE entry (host INTEGER, path INTEGER, state INTEGER, PRIMARY KEY (host, path)) WITHOUT ROWID;
-CREATE TABLE snapshot (id INTEGER PRIMARY KEY, host INTEGER, number INTEGER, node TEXT, at REAL, user TEXT,
-                       message TEXT, changes BLOB, UNIQUE (host, number));
-CREATE INDEX snapshot_at ON snapshot (at);
-CREATE TABLE package (id INTEGER PRIMARY KEY, name TEXT, architecture TEXT, version TEXT,
-                      UNIQUE (name, architecture, version));
-CREATE TABLE installed (host INTEGER, package INTEGER, PRIMARY KEY (host, package)) WITHOUT ROWID;
-CREATE TABLE replaced (rows INTEGER);
-INSERT INTO replaced VALUES (0);
-"""
 _CHOSEN = "CREATE TEMP TABLE IF NOT EXISTS chosen (host INTEGER PRIMARY KEY)"
 _STATE = "kind, mode, owner, grp, size, content, stored, parts"
 
@@ -255,53 +231,3 @@ class Index:
 def _snapshot_values(host: int, row: SnapshotRow) -> tuple[Any, ...]:
     packed = None if row.changes is None else zlib.compress(row.changes, 1)
     return host, row.number, row.node, row.at, row.user, row.message, packed
-
-
-@contextmanager
-def open_index(path: str) -> Iterator[Index]:
-    """Open the index at ``path``, in a folder that nobody else may write to; make it where it is missing or damaged.
-
-    Raises PachaError.
-    """
-    try:
-        with closing(_connected(path)) as connection:
-            yield Index(connection)
-    except sqlite3.OperationalError as error:
-        raise PachaError(
-            f"The index {escape(path)} cannot be used.",
-            str(error),
-            "Is the disk full, or does another Pacha write it? It may be removed: it is made again.",
-            code="index-unusable",
-        ) from None
-    except sqlite3.DatabaseError as error:
-        raise PachaError(
-            f"The index {escape(path)} is damaged.",
-            str(error),
-            "Remove it and run this again: it is made anew from the hosts' histories.",
-            code="index-damaged",
-        ) from None
-
-
-def _connected(path: str) -> sqlite3.Connection:
-    if not os.path.lexists(path):
-        _remove_companions(path)
-    os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600))
-    address = f"file:{quote(os.fsencode(path))}?mode=rw"
-    connection = sqlite3.connect(address, timeout=_SECONDS, uri=True, isolation_level=None)
-    connection.execute("PRAGMA journal_mode=WAL")
-    connection.execute("PRAGMA synchronous=NORMAL")
-    version = connection.execute("PRAGMA user_version").fetchone()[0]
-    if version != _VERSION:
-        if version or connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()[0]:
-            connection.close()
-            os.unlink(path)
-            return _connected(path)
-        connection.executescript(f"BEGIN IMMEDIATE; {_SCHEMA} PRAGMA user_version = {_VERSION}; COMMIT;")
-    return connection
-
-
-def _remove_companions(path: str) -> None:
-    """Remove what SQLite left beside a database that somebody removed: it would go into the new one."""
-    for end in ("-wal", "-shm"):
-        with suppress(FileNotFoundError):
-            os.unlink(path + end)

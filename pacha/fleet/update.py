@@ -13,7 +13,8 @@ from pathlib import Path
 from pacha.errors import PachaError, UsageError
 from pacha.files.dirfd import DIRECTORY, DirectoryFds
 from pacha.fleet import collect
-from pacha.fleet.index import NAME, Index, IndexedHost, open_index
+from pacha.fleet.index import Index, IndexedHost
+from pacha.fleet.index_file import NAME, open_index
 from pacha.server import hosts
 from pacha.server.check_results import open_folder
 from pacha.server.host_account import AccountLimits, load_modules, run_as_owner, scratch_folder
