@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sqlite3
 from pathlib import Path
 
@@ -28,15 +27,3 @@ def test_an_index_of_another_version_is_made_anew(tmp_path: Path) -> None:
     connection.close()
     with open_index(path) as index:
         assert index.hosts() == []
-
-
-def test_what_a_removed_index_left_beside_it_does_not_get_into_a_new_one(tmp_path: Path) -> None:
-    path = tmp_path / "fleet.db"
-    with open_index(str(path)) as index:
-        index.spoil("bar", "mark", "forged")
-        log = (tmp_path / "fleet.db-wal").read_bytes()
-    path.unlink()
-    (tmp_path / "fleet.db-wal").write_bytes(log)
-    with open_index(str(path)) as index:
-        assert index.hosts() == []
-    assert os.stat(path).st_mode & 0o777 == 0o600
