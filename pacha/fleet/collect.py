@@ -18,7 +18,7 @@ from typing import Any
 
 from pacha.errors import DamagedError, PachaError
 from pacha.files.metadata import Kind
-from pacha.files.names import DATABASE, NODE, PACHA_DB
+from pacha.files.names import DATABASE, PACHA_DB
 from pacha.machine.packages import package_list
 from pacha.server.host_directory import HostDirectory
 from pacha.store import change_list, companions, database, hg
@@ -182,7 +182,7 @@ def decode(reply: bytes) -> HostRecord:
         start = stream.tell()
     stream.seek(start)
     return HostRecord(
-        tip=_node(head["tip"]),
+        tip=message.node(head["tip"]),
         known=message.count(head["known"]),
         watched=tuple(_watched(*words) for words in head["watched"]),
         packages=tuple(line.encode("ascii") for line in head["packages"]),
@@ -216,7 +216,7 @@ def package_row(line: bytes) -> PackageRow:
 def _snapshot_row(number: Any, node: Any, at: Any, user: str, text: str, changes: str | None) -> SnapshotRow:
     return SnapshotRow(
         number=message.count(number),
-        node=_node(node),
+        node=message.node(node),
         at=message.seconds(at),
         user=printable(user),
         message=printable(text, keep="\n"),
@@ -229,12 +229,6 @@ def _watched(path: str, single: Any, repository: str, node: str | None, exclude:
         path=path.encode("latin-1"),
         single=bool(single),
         repository=str(repository),
-        node=None if node is None else _node(node),
+        node=None if node is None else message.node(node),
         exclude=tuple(map(str, exclude)),
     )
-
-
-def _node(value: Any) -> str:
-    if not isinstance(value, str) or not NODE.fullmatch(value):
-        raise ValueError("no snapshot")
-    return value

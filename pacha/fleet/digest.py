@@ -69,7 +69,7 @@ def digest(
     faults |= _gone(fleet, known, told, after, globs)
     # Any fault, not this one: its words are for people, and a host may have other ones each day.
     news = tuple(sorted(name for name in faults if not _told(known, name).fault))
-    changed = tuple(one for _, one in sorted(told.items()) if one.snapshots)
+    changed = tuple(host for _, host in sorted(told.items()) if host.snapshots)
     left = Marks(at=known.at if globs else now, hosts=after)
     return Digest(since=begin, until=now, hosts=changed, faults=faults, news=news, marks=left, globs=tuple(globs))
 
@@ -109,7 +109,7 @@ def _gone(
     """The new faults of hosts that are not here any more. They may come back, so ``after`` keeps their marks, but for
     those that have another name now. That a host was retired is no fault: somebody did it.
     """
-    followed = {one.base for one in told.values()} - {""}
+    followed = {host.base for host in told.values()} - {""}
     faults = dict[str, str]()
     for name in marks.hosts.keys() - {host.name for host in fleet.hosts}:
         if globs and not any(fnmatchcase(name, glob) for glob in globs):

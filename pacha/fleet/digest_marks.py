@@ -84,12 +84,12 @@ def _marks(text: str) -> Marks:
     values = message.decode(text)
     if values["version"] != _VERSION:
         raise ValueError("of a newer Pacha")
-    hosts = {host: _host_mark(one) for host, one in values["hosts"].items()}
+    hosts = {host: _host_mark(mark) for host, mark in values["hosts"].items()}
     return Marks(at=_time(values["at"]), hosts=hosts)
 
 
-def _host_mark(one: Mapping[str, Any]) -> HostMark:
-    return HostMark(tip=node(one["tip"]), fault=printable(one["fault"]), at=_time(one.get("at")))
+def _host_mark(mark: Mapping[str, Any]) -> HostMark:
+    return HostMark(tip=node(mark["tip"]), fault=printable(mark["fault"]), at=_time(mark.get("at")))
 
 
 def _time(value: object) -> float | None:

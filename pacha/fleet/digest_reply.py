@@ -6,7 +6,6 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from pacha.files.names import NODE
 from pacha.store import change_list
 from pacha.text import printable
 from pacha.wire import message
@@ -70,8 +69,8 @@ def decode(host: str, reply: bytes) -> HostDigest:
         raise ValueError("no comparison")
     return HostDigest(
         host=host,
-        tip=_node(told["tip"]),
-        base=_node(told["base"]) if told.get("base", "") != "" else "",
+        tip=message.node(told["tip"]),
+        base=message.node(told["base"]) if told.get("base", "") != "" else "",
         kind=told.get("kind", ""),
         counts={word: message.count(told.get("counts", {}).get(word, 0)) for word in change_list.LETTERS.values()},
         snapshots=message.count(told["snapshots"]),
@@ -83,15 +82,9 @@ def decode(host: str, reply: bytes) -> HostDigest:
     )
 
 
-def _node(value: Any) -> str:
-    if not isinstance(value, str) or not NODE.fullmatch(value):
-        raise ValueError("no snapshot")
-    return value
-
-
 def _note(node: str, at: Any, user: str, text: str) -> SnapshotNote:
     return SnapshotNote(
-        node=_node(node), at=message.seconds(at), user=printable(user), message=printable(text, keep="\n")
+        node=message.node(node), at=message.seconds(at), user=printable(user), message=printable(text, keep="\n")
     )
 
 

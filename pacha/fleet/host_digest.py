@@ -94,10 +94,10 @@ def _note_words(revision: hg.Revision) -> list[Any]:
 def _compared(history: History, base: str, newer: Sequence[str], secret: Secrecy) -> dict[str, Any]:
     before, after = history.find(base), history.find(newer[0])
     old, new = diff.of_snapshot(history, before), diff.of_snapshot(history, after)
-    differences = [one for one in diff.compare(old, new, with_content=False) if not _is_noise(one)]
+    differences = [each for each in diff.compare(old, new, with_content=False) if not _is_noise(each)]
     teller = _Teller(history, history.snapshot(before), history.snapshot(after), secret)
     letters = Counter(difference.letter for difference in differences)
-    back = _touched(history, newer[1:]) - {escape(one.path) for one in differences if one.letter != "m"}
+    back = _touched(history, newer[1:]) - {escape(each.path) for each in differences if each.letter != "m"}
     return {
         "paths": teller.of_all(differences),
         "left_out": max(0, len(differences) - _MOST_PATHS),
@@ -150,8 +150,8 @@ class _Teller:
         Many new files leave out each other first, and a large one takes no room from a small one: nobody hides a change
         of /etc/passwd behind what he adds.
         """
-        chosen = sorted(differences, key=lambda one: one.letter == "A")[:_MOST_PATHS]
-        words = {one.path: self.words(one) for one in sorted(chosen, key=_size)}
+        chosen = sorted(differences, key=lambda each: each.letter == "A")[:_MOST_PATHS]
+        words = {each.path: self.words(each) for each in sorted(chosen, key=_size)}
         return [words[path] for path in sorted(words)]
 
     def words(self, difference: Difference) -> list[Any]:

@@ -11,6 +11,7 @@ from pacha.errors import UsageError
 from pacha.files.exclude import Rules
 from pacha.files.mount_points import MountPoints
 from pacha.files.names import is_pachas_own, repository_name
+from pacha.files.paths import is_within
 from pacha.files.scan import Watch
 from pacha.host.context import Context
 from pacha.sealing import readable
@@ -147,9 +148,7 @@ def check_own(context: Context, path: bytes) -> None:
     if STANDALONE in context.config.hosts:
         own["the master's folder"] = os.path.realpath(context.config.hosts_path)
     for description, folder in own.items():
-        if Watched(path=folder, single=False, repository="").holds(path) or Watched(
-            path=path, single=False, repository=""
-        ).holds(folder):
+        if is_within(path, folder) or is_within(folder, path):
             raise UsageError(
                 f"{escape(path)} holds or lies in {description} {escape(folder)}.",
                 "each push would change what it keeps",

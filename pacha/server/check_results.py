@@ -10,7 +10,6 @@ from pathlib import Path
 
 from pacha.fetch.provenance import SignatureState
 from pacha.files.dirfd import open_own
-from pacha.files.names import NODE
 from pacha.system.atomic import replace_in
 from pacha.text import printable
 from pacha.wire import message
@@ -95,10 +94,8 @@ def _load(fd: int, name: str) -> CheckResult:
 
 
 def node(value: object) -> str:
-    """The node of a snapshot, "" for none. Raises ValueError."""
-    if not isinstance(value, str) or (value and not NODE.fullmatch(value)):
-        raise ValueError("no snapshot")
-    return value
+    """The node of a snapshot, "" for none. Raises TypeError, ValueError."""
+    return message.node(value) if value != "" else ""
 
 
 def signature_word(value: object) -> str:

@@ -108,9 +108,9 @@ def _digest(value: object) -> str | None:
     return None if value is None else digest(value)
 
 
-def heartbeat_of(said: Mapping[str, Any]) -> bytes | None:
+def heartbeat_of(answer: Mapping[str, Any]) -> bytes | None:
     """The heartbeat that an answer tells; None if there is none. Raises DamagedError."""
-    line = said.get("line", "")
+    line = answer.get("line", "")
     try:
         return None if line is None else bytes(line.encode("latin-1"))
     except (AttributeError, ValueError):

@@ -109,31 +109,31 @@ def parse(text: bytes | str) -> Heartbeat:
         raise ValueError(str(error)) from None
 
 
-def _heartbeat(said: dict[str, Any]) -> Heartbeat:
-    at, tip, version = said["at"], said["tip"], said["version"]
+def _heartbeat(values: dict[str, Any]) -> Heartbeat:
+    at, tip, version = values["at"], values["tip"], values["version"]
     if not NODE.fullmatch(tip) or not version.isprintable() or len(version) > 40:
         raise ValueError("no snapshot, or no version")
-    frequency = said.get("frequency", _DEFAULT_HOURS)
+    frequency = values.get("frequency", _DEFAULT_HOURS)
     if type(frequency) not in (int, float) or not 0 < frequency < math.inf:
         raise ValueError("no frequency")
     return Heartbeat(
         at=read_time(at),
         tip=tip,
-        exit=count(said["exit"]),
+        exit=count(values["exit"]),
         version=version,
-        made=read_time(said.get("snapshot", at)),
+        made=read_time(values.get("snapshot", at)),
         frequency=float(min(frequency, MOST_HOURS)),
         claimed=float(min(frequency, _MOST_CLAIMED)) if frequency > MOST_HOURS else None,
-        signed=_signed(said),
-        **{name: count(said.get(name, 0)) for name in ("paths", "files", "size")},
+        signed=_signed(values),
+        **{name: count(values.get(name, 0)) for name in ("paths", "files", "size")},
     )
 
 
-def _signed(said: dict[str, Any]) -> SignedWord | None:
+def _signed(values: dict[str, Any]) -> SignedWord | None:
     """The signed word, if it can be read: without one, the heartbeat is as good as one that is not signed."""
     try:
-        text = said["word"].encode("ascii")
-        signature = read_blob(base64.b64decode(said["signature"], validate=True))
+        text = values["word"].encode("ascii")
+        signature = read_blob(base64.b64decode(values["signature"], validate=True))
         return SignedWord(word=decode_word(text), text=text, signature=signature)
     except (KeyError, TypeError, AttributeError, ValueError):
         return None

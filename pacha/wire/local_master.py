@@ -96,12 +96,12 @@ class LocalMaster:
                 is_ours = False
             if not is_ours:
                 raise CannotStream
-            made = self._path(host, temporary, name)
-            self._create(os.fsdecode(made))
-            stack.callback((repository := TemporaryRepository(partial(_fill, made))).end)
+            new = self._path(host, temporary, name)
+            self._create(os.fsdecode(new))
+            stack.callback((repository := TemporaryRepository(partial(_fill, new))).end)
             yield repository
             if repository.filled:
-                _place(made, path)
+                _place(new, path)
 
     @contextmanager
     def serve(self, host: str, name: str) -> Iterator[str]:
@@ -231,10 +231,10 @@ def _fill(temporary: bytes, repository: str, names: Iterable[bytes]) -> None:
         raise CannotStream from None
 
 
-def _place(made: bytes, path: bytes) -> None:
+def _place(temporary: bytes, path: bytes) -> None:
     """Give the repository ``made`` its name, which another push may have used meanwhile."""
     try:
-        os.rename(made, path)
+        os.rename(temporary, path)
     except OSError as error:
         message = f"The repository {escape(path)} cannot be made."
         hint = "Another push has made it meanwhile: push again."

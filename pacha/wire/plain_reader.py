@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
 from pacha.errors import PachaError, UnreachableError
@@ -41,7 +41,7 @@ from pacha.wire.remote_errors import (
 )
 
 if TYPE_CHECKING:
-    from pacha.wire.ssh import Commands, Result
+    from pacha.wire.ssh import Commands, Result, Stream
 
 _PATIENCE = 20.0  #: seconds for a command that has nothing to do
 #: Commands that tell whether the account has what a push runs there, and change nothing.
@@ -55,15 +55,6 @@ _PLAIN_SET = (
 )
 _DATE = ("date", "-u", "+%s.%N")
 STORE_LIMITS = scp.Limits(total_bytes=1 << 40, files=2_000_000, depth=600)
-
-
-@dataclass(frozen=True, slots=True)
-class _CopyRequest:
-    """How to copy a folder: the name that it must have, which files to accept, the limits."""
-
-    top: bytes
-    accept: Callable[[bytes, bool], bool]
-    limits: scp.Limits
 
 
 class MasterFull(PachaError):
@@ -100,27 +91,27 @@ class PlainReader:
 
     def fetch(self, host: str, name: str, inbox: int, on_file: Callable[[scp.Received], None]) -> scp.Totals:
         """``scp -r -f`` of the store, with acknowledgements sent ahead."""
-        request = _CopyRequest(b"store", is_store_file, STORE_LIMITS)
-        return self._copy(host, self._path(host, name, STORE), inbox, request, on_file)
+        receive = partial(scp.receive, top=b"store", accept=is_store_file, limits=STORE_LIMITS, on_file=on_file)
+        return self._copy(host, self._path(host, name, STORE), inbox, receive)
 
     def fetch_hooks(self, host: str, inbox: int) -> list[hook_files.Hook]:
         """``scp -r -f`` of their folder, which does not tell their owners."""
         received: list[scp.Received] = []
-        request = _CopyRequest(os.fsencode(host), hook_files.is_hook_file, hook_files.LIMITS)
+        receive = partial(
+            scp.receive, top=os.fsencode(host), accept=hook_files.is_hook_file, limits=hook_files.LIMITS,
+            on_file=received.append,
+        )  # fmt: skip
         try:
-            self._copy(host, hook_files.folder_of(self.hosts_path, host), inbox, request, received.append)
+            self._copy(host, hook_files.folder_of(self.hosts_path, host), inbox, receive)
         except NoHost:
             return []
         return [hook_files.hook_of(file.name, file.mode) for file in received]
 
-    def _copy(
-        self, host: str, path: bytes, inbox: int, request: _CopyRequest, on_file: Callable[[scp.Received], None]
-    ) -> scp.Totals:
+    def _copy(self, host: str, path: bytes, inbox: int, receive: Callable[[Stream, int], scp.Totals]) -> scp.Totals:
+        """Let ``receive`` write the folder ``path`` of the master into ``inbox``. Raises NoHost, PachaError."""
         with self._connection.stream(["scp", "-r", "-f", path]) as stream:
             try:
-                totals = scp.receive(
-                    stream, inbox, top=request.top, accept=request.accept, limits=request.limits, on_file=on_file
-                )
+                totals = receive(stream, inbox)
             except scp_header.Refused:
                 raise NoHost(
                     f"There is no {escape(path)} on the master.", "", self._add_host(host), code="copy-source-missing"
@@ -151,23 +142,20 @@ class PlainReader:
 
     def last_push(self, host: str) -> bytes | None:
         """``cat`` of the heartbeat; what cannot be read is not taken for missing."""
-        what = f"{HEARTBEAT} cannot be read."
-        path = self._path(host, HEARTBEAT)
-        result = self._run(["cat", path], timeout=_PATIENCE, limit=HEARTBEAT_MAX)
-        if not result.status:
-            return result.stdout
-        if only_missing(result, "cat"):
-            return None
-        raise self._failed(what, result, host)
+        return self._read(host, HEARTBEAT, HEARTBEAT_MAX, f"{HEARTBEAT} cannot be read.", timeout=_PATIENCE)
 
     def purged(self, host: str) -> bytes | None:
         """``cat`` of the record of what was purged."""
-        result = self._run(["cat", self._path(host, PURGED)], limit=PURGED_MAX)
+        return self._read(host, PURGED, PURGED_MAX, "What was purged cannot be read.")
+
+    def _read(self, host: str, name: str, limit: int, message: str, timeout: float = 120.0) -> bytes | None:
+        """The file ``name`` in the host's folder, None if it is missing. Raises PachaError with ``message``."""
+        result = self._run(["cat", self._path(host, name)], timeout=timeout, limit=limit)
         if not result.status:
             return result.stdout
         if only_missing(result, "cat"):
             return None
-        raise self._failed("What was purged cannot be read.", result, host)
+        raise self._failed(message, result, host)
 
     def examine(self, host: str) -> Examined:
         """Ask what the account has and may do."""

@@ -152,7 +152,7 @@ class _Sink:
             self._sender.spend()
             self._leave()
             return
-        if self._is_of_no_matter(line):
+        if self._can_be_ignored(line):
             self._count()
             self._passed_over += 1
             return
@@ -166,7 +166,7 @@ class _Sink:
         else:
             self._file(folder, name, size, mode)
 
-    def _is_of_no_matter(self, line: bytes) -> bool:
+    def _can_be_ignored(self, line: bytes) -> bool:
         """Whether the sender could not read a file that would not be written anyway.
 
         An example is Mercurial's lock, a dangling link, which stays when its process dies. The sender continues with

@@ -175,9 +175,9 @@ class RemoteShell:
             self._unread += piece
         if not 0 <= at <= limit:
             raise endless(self._connection.endpoint, question.line, limit)
-        found = bytes(self._unread[:at])
+        text = bytes(self._unread[:at])
         del self._unread[: at + len(end)]
-        return found
+        return text
 
 
 def _exit_status(text: bytes) -> int:
