@@ -104,7 +104,7 @@ class CliContext:
         return Context(self.load(), self.state())
 
     def history_context(self, host: str) -> Context:
-        """As ``context``; on a master without a configuration the defaults, where a ``host`` of its own is named."""
+        """As ``context``; the defaults on a master without a configuration, if one of its hosts is named."""
         if host and self.found() is None and not self.is_roots():
             config = self.load_of_master(quietly=True)
             if is_master_alone(config):

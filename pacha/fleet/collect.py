@@ -1,8 +1,8 @@
 """Read one host's ``db`` for the index, as the account that owns its folder; and check what that process says.
 
 ``collect`` runs in the child. Its reply is lines: a head and each snapshot as JSON, then each path, as words, the bytes
-in hex. Most hosts have most paths in common: so what a path is has no check in the child, and one in the parent for all
-hosts that have the same line.
+in hex. Most hosts have most paths in common. So the child does not check the line of a path, and the parent checks each
+distinct line once for all hosts.
 """
 
 from __future__ import annotations
@@ -123,9 +123,9 @@ def _watched_words(watched: Watched) -> list[Any]:
 
 
 def _entry_line(row: database.Row) -> str:
-    """The line for a row. Raises ValueError, TypeError or AttributeError where bytes are none, or a number is none.
+    """The line for a row. Raises ValueError, TypeError or AttributeError if a value is not of its column's type.
 
-    No value of a row makes another line.
+    No value of a row can add a line.
     """
     path, kind, mode, uid, gid, owner, group, size, sha256, target, device, stored, parts, sealed = row
     owner = b"#%d" % uid if owner is None else owner

@@ -21,7 +21,7 @@ from pacha.system import activity
 
 LIMITS = AccountLimits(cpu_seconds=600, seconds=1200.0, memory=2 << 30, most=64 << 20)  #: of what one host is asked
 
-#: What is asked of a content, in the process that reads it. Its answer is JSON.
+#: What to do with a content, in the process that reads it. The result is JSON.
 Work = Callable[[bytes], Any]
 
 
@@ -37,9 +37,9 @@ class ContentPlace:
 
 @dataclass(slots=True)
 class Contents:
-    """Reads the contents of what was ``found``, files all of them. ``watched``: what each host watches, by its name.
+    """Reads the contents of the files in ``found``. ``watched``: what each host watches, by its name.
 
-    ``faults`` become a line for each host that did not give what it should have.
+    ``faults`` gets a line for each host whose contents could not all be read.
     """
 
     fleet: Fleet
@@ -48,7 +48,7 @@ class Contents:
     faults: dict[str, str] = field(default_factory=dict)
 
     def each(self, work: Work) -> Iterator[tuple[bytes, Any]]:
-        """Yield the SHA-256 of each content and the answer of ``work`` to it; what no host can give is left out."""
+        """Yield the SHA-256 of each content and the result of ``work`` for it; leave out what no host can give."""
         load_modules()
         pending: dict[bytes, list[FoundPath]] = {}
         for path in self.found:

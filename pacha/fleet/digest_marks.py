@@ -28,7 +28,8 @@ _POLL_SECONDS = 0.2
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HostMark:
-    """What was told of a host, and when (seconds since the epoch): its snapshot ``tip``, and why it could not be read.
+    """A host in its last digest, ``at`` that time (seconds since the epoch): its snapshot ``tip``, and why it could not
+    be read.
 
     "" for no fault, or no snapshot.
     """
@@ -40,8 +41,8 @@ class HostMark:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Marks:
-    """When the last digest of all hosts was told, in seconds since the epoch (None: there was none), and where each
-    host stopped.
+    """When the last digest of all hosts was delivered (seconds since the epoch; None: never), and where each host
+    stopped.
     """
 
     at: float | None = None

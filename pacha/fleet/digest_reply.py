@@ -1,4 +1,4 @@
-"""What the process that looked at one host says that it changed, checked again: JSON in, values safe to print out."""
+"""Check the reply of the process that compared one host: JSON comes in, values that are safe to print go out."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from pacha.store import change_list
 from pacha.text import printable
 from pacha.wire import message
 
-NEW = "new"  #: there is nothing to compare with: it was not told of before
-REPLACED = "replaced"  #: the snapshot that was told last is not in its history any more
+NEW = "new"  #: there is nothing to compare with: it was in no digest before
+REPLACED = "replaced"  #: the snapshot of its last digest is not in its history any more
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PathChange:
-    """A path that changed: its letter, its name, in words what else did, and the lines of a unified diff.
+    """A path that changed: its letter and name, other changes in words, and the lines of a unified diff.
 
     ``cut``: how many of its lines are left out; ``hidden``: why no content is shown, "" where it is, or there is none.
     All is safe to print.

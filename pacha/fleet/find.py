@@ -36,7 +36,7 @@ def find(fleet: Fleet, glob: str, hosts: Sequence[str] = ()) -> Iterator[FoundPa
 
 
 def by_state(fleet: Fleet, number: int, path: bytes) -> list[FoundPath]:
-    """What the hosts that were chosen have at a path with the id ``number``; what most have comes first."""
+    """What the chosen hosts have at a path, whose id is ``number``; what most of them have comes first."""
     groups: dict[int, list[str]] = {}
     for host, state in fleet.index.entries(number):
         groups.setdefault(state, []).append(fleet.names[host])

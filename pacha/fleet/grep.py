@@ -17,8 +17,8 @@ from pacha.fleet.find import FoundPath, by_state
 from pacha.fleet.update import Fleet
 from pacha.text import escape
 
-MOST_LINES = 1000  #: of one content that are told
-_LONGEST = 4096  #: bytes of a line that is told
+MOST_LINES = 1000  #: of one content that are reported
+_LONGEST = 4096  #: bytes of a line that is reported
 
 
 @dataclass(frozen=True, slots=True)

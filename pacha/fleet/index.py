@@ -59,7 +59,7 @@ class Index:
 
     def __init__(self, connection: sqlite3.Connection) -> None:
         self._connection = connection
-        self._known: dict[tuple[str, bytes], tuple[int, ...]] = {}  #: by what the line is of, which it does not tell
+        self._known: dict[tuple[str, bytes], tuple[int, ...]] = {}  #: the ids of a line, by its kind and itself
         connection.execute(_CHOSEN)
 
     def hosts(self) -> list[IndexedHost]:
@@ -176,7 +176,7 @@ class Index:
         self._connection.execute("COMMIT")
 
     def _cleared(self, name: str, keep_snapshots: int | None) -> int:
-        """The id of a host of which nothing is kept but its first ``keep_snapshots`` snapshots (None: all)."""
+        """The id of a host, of which only the first ``keep_snapshots`` snapshots stay (None: all)."""
         insert = "INSERT OR IGNORE INTO host (name, mark, tip, number, fault) VALUES (?, '', '', -1, '')"
         self._connection.execute(insert, (name,))
         host: int = self._connection.execute("SELECT id FROM host WHERE name = ?", (name,)).fetchone()[0]
@@ -193,7 +193,7 @@ class Index:
         self._connection.executemany("INSERT INTO entry VALUES (?, ?, ?)", rows)
 
     def _ids(self, kind: str, line: bytes, find: Callable[[bytes], tuple[int, ...]]) -> tuple[int, ...]:
-        """The ids of what is in a line of a host."""
+        """The ids of the rows that a line of a host stands for."""
         ids = self._known.get((kind, line))
         if ids is None:
             ids = find(line)

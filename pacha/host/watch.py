@@ -39,7 +39,7 @@ def watch(context: Context, path: bytes, *, single: bool = False) -> Watched:
 
 
 def in_the_clear(context: Context, watched: Iterable[bytes]) -> str:
-    """What a push would keep in the clear of the secrets below ``watched``, and how to seal it; "" for nothing."""
+    """The secrets below ``watched`` that a push would keep in the clear, and how to seal them; "" for none."""
     roots = list(watched)
     rules = SealRules(context.config.seal, roots)
     files = (path for root in roots for path in readable.below(root))
@@ -84,7 +84,7 @@ def unwatch(context: Context, path: bytes) -> Watched:
 
 
 def first_steps(host: str) -> str:
-    """What to do where nothing is watched: a sentence. Whoever lost the state folder must not begin anew."""
+    """What to do if nothing is watched: a sentence. A host that lost its state folder must not begin a new history."""
     return (
         f"If '{host}' pushed before, and the state folder was lost: pacha restore-db {host}; "
         "if it is new, name what matters: pacha watch /etc"

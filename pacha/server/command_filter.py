@@ -34,7 +34,7 @@ _TEMPORARY = re.compile(r"\.new-([A-Za-z0-9_][A-Za-z0-9._-]{0,63})-[0-9a-f]{8}",
 
 
 class AllowedCommand(Enum):
-    """An allowed command. The value has the right that it needs, '': none or, for REPOSITORY, one of both."""
+    """An allowed command. Its value ends with the right that it needs; '': none or, for REPOSITORY, either."""
 
     CONTROL = "control", ""
     DATE = "date", ""
@@ -204,7 +204,7 @@ def _match_files(words: list[str], folder: _HostPath) -> Request | None:
 
 
 def _digested(folder: _HostPath, path: str) -> str | None:
-    """What a further ``path`` for DIGEST is below the folder; None if it may not be asked for."""
+    """A further ``path`` for DIGEST, relative to the folder; None if it is not allowed."""
     if folder.below(path) == PURGED:
         return PURGED
     name = folder.name(path, f"/{CHANGELOG_OF_ANY}")

@@ -29,7 +29,7 @@ class HostHistory:
     """The repositories and snapshots in a host's folder."""
 
     folder: HostDirectory
-    known: Mapping[str, tuple[Watched, ...]] = field(default_factory=dict)  #: ``watched``, as it was looked at before
+    known: Mapping[str, tuple[Watched, ...]] = field(default_factory=dict)  #: ``watched``, if it was read before
     _opened: dict[str, hg.Repository | None] = field(default_factory=dict)
 
     def repository(self, name: str) -> hg.Repository | None:

@@ -18,9 +18,9 @@ if TYPE_CHECKING:
     from pacha.store.snapshot import Changes
 
 _UNITS = (("  ", 1), ("KB", 1 << 10), ("MB", 1 << 20), ("GB", 1 << 30), ("TB", 1 << 40))
-_RATES = _UNITS[1:]  #: those of a rate
+_RATES = _UNITS[1:]  #: the units of a rate
 _WIDTH = 80  #: columns of a terminal of unknown width
-_NAME_WIDTH = 48  #: of those
+_NAME_WIDTH = 48  #: columns of the name of a file
 _NO_CONFIG = """\
 +-----------------------------------------------------------------+
 |                       W A R N I N G                             |
@@ -54,7 +54,7 @@ class Console:
         self.say(wrapped("", text, 4) if at_terminal() else text)
 
     def say_meanwhile(self, text: str) -> None:
-        """What goes on, line by line, for whoever watches: not for a program that reads stdout."""
+        """Print a line of progress, for a person: on stderr, unless stdout is a terminal."""
         if not self.quiet:
             click.echo(text, err=not at_terminal())
 

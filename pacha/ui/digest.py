@@ -38,7 +38,7 @@ def digest_lines(digest: Digest) -> Iterator[str]:
 
 
 def mail_text(digest: Digest) -> str:
-    """All of it that a mail has room for; each host that has none is named, and costs the others nothing."""
+    """As much of it as a mail has room for; a host that finds no room is only named."""
     blocks = {host.host: click.unstyle("".join(f"{line}\n" for line in host_lines(host))) for host in digest.hosts}
     told = fitting({host: len(b2a_qp(block.encode("utf-8"))) for host, block in blocks.items()}, MOST_OF_MAIL)
     left_out = [host for host in digest.hosts if host.host not in told]
@@ -51,7 +51,7 @@ def mail_text(digest: Digest) -> str:
 
 
 def fitting(sizes: Mapping[str, int], room: int) -> set[str]:
-    """The hosts whose pieces have ``room``, the smallest first: one that changed everything crowds out itself alone."""
+    """The hosts whose pieces have ``room``, the smallest first: one that changed everything crowds out only itself."""
     found = set[str]()
     for host in sorted(sizes, key=lambda host: (sizes[host], host)):
         room -= sizes[host]
@@ -68,7 +68,7 @@ def heading(digest: Digest) -> str:
 
 
 def fault_lines(digest: Digest) -> Iterator[str]:
-    """A line for each host that cannot be told of."""
+    """A line for each host that cannot be compared."""
     for host, fault in sorted(digest.faults.items()):
         yield f"{host}: {fault}"
 

@@ -105,7 +105,7 @@ class LocalMaster:
 
     @contextmanager
     def serve(self, host: str, name: str) -> Iterator[str]:
-        """The path of the repository, which does not lead elsewhere."""
+        """The path of the repository. Raises DamagedError if it leads elsewhere."""
         path = self._path(host, name)
         local_store.check_own(path)
         if not os.path.isdir(os.path.join(path, os.fsencode(HG))):
@@ -160,7 +160,7 @@ class LocalMaster:
         return None if look is None else self.probe(host, look)
 
     def last_push(self, host: str) -> bytes | None:
-        """Read it; what cannot be read is not taken for missing."""
+        """Read it; an unreadable one does not count as missing."""
         try:
             with local_store.descend(self.hosts_path, host, "") as folder:
                 return local_store.read_heartbeat(folder)
@@ -232,7 +232,7 @@ def _fill(temporary: bytes, repository: str, names: Iterable[bytes]) -> None:
 
 
 def _place(temporary: bytes, path: bytes) -> None:
-    """Give the repository ``made`` its name, which another push may have used meanwhile."""
+    """Give the repository ``temporary`` its name, which another push may have used meanwhile."""
     try:
         os.rename(temporary, path)
     except OSError as error:

@@ -1,7 +1,8 @@
 """Read a repository in a host's folder on this machine, which the host may have forged.
 
 Every reader of such a folder uses this module: no component below the folder of hosts may be a link, and a file must be
-a plain one of the folder's owner. A copy may not be much larger than its blocks on disk: holes would be free of cost.
+a plain one of the folder's owner. A copy may not be much larger than its blocks on disk: holes would cost the forger
+nothing.
 """
 
 from __future__ import annotations
@@ -66,7 +67,7 @@ def _missing(path: bytes, error: OSError) -> NoHost:
 
 
 def read_heartbeat(folder: int) -> bytes | None:
-    """What stands in ``last-push`` in the folder (a descriptor); None if there is none. Raises OSError, ValueError."""
+    """The content of ``last-push`` in the folder (a descriptor); None if it is missing. Raises OSError, ValueError."""
     try:
         file = os.open(HEARTBEAT, READ, dir_fd=folder)
     except FileNotFoundError:

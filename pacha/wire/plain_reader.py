@@ -43,8 +43,8 @@ from pacha.wire.remote_errors import (
 if TYPE_CHECKING:
     from pacha.wire.ssh import Commands, Result, Stream
 
-_PATIENCE = 20.0  #: seconds for a command that has nothing to do
-#: Commands that tell whether the account has what a push runs there, and change nothing.
+_PATIENCE = 20.0  #: seconds for a command that is done at once
+#: Commands that show whether the account has the programs of a push. They change nothing.
 _PLAIN_SET = (
     ("scp",),
     ("sha256sum", "/dev/null"),
@@ -78,7 +78,7 @@ class PlainReader:
         self._shell.close()
 
     def probe(self, host: str, names: Sequence[str] = (), unless: Callable[[], bool] = lambda: False) -> Probe:
-        """Read the clock and the changelogs at the same time; not all of it where ``unless`` (see ``RemoteShell``)."""
+        """Read the clock and the changelogs at the same time. ``unless``: see ``RemoteShell.run``."""
         paths = [self._path(host, CHANGELOG), *(self._path(host, name, CHANGELOG_OF_ANY) for name in names)]
         date = background.start(self._shell.run, _DATE, unless=unless)
         listed = self._shell.run([*IN_ENGLISH, "sha256sum", *paths, self._path(host, PURGED)], unless=unless)
@@ -95,7 +95,7 @@ class PlainReader:
         return self._copy(host, self._path(host, name, STORE), inbox, receive)
 
     def fetch_hooks(self, host: str, inbox: int) -> list[hook_files.Hook]:
-        """``scp -r -f`` of their folder, which does not tell their owners."""
+        """``scp -r -f`` of their folder. scp does not send their owners."""
         received: list[scp.Received] = []
         receive = partial(
             scp.receive, top=os.fsencode(host), accept=hook_files.is_hook_file, limits=hook_files.LIMITS,
@@ -141,7 +141,7 @@ class PlainReader:
         return totals
 
     def last_push(self, host: str) -> bytes | None:
-        """``cat`` of the heartbeat; what cannot be read is not taken for missing."""
+        """``cat`` of the heartbeat; an unreadable one does not count as missing."""
         return self._read(host, HEARTBEAT, HEARTBEAT_MAX, f"{HEARTBEAT} cannot be read.", timeout=_PATIENCE)
 
     def purged(self, host: str) -> bytes | None:
@@ -184,7 +184,7 @@ class PlainReader:
         )
 
     def _ask(self, commands: Iterable[Sequence[bytes | str]]) -> list[Result]:
-        """The ends of ``commands``, which run at the same time."""
+        """The results of ``commands``, which run at the same time."""
         answers = [background.start(self._shell.run, argv, timeout=_PATIENCE) for argv in commands]
         return [answer.result() for answer in answers]
 
@@ -192,7 +192,7 @@ class PlainReader:
         return os.path.join(self.hosts_path, os.fsencode(host), *map(os.fsencode, below))
 
     def _run(self, argv: Sequence[bytes | str], *, timeout: float = 120.0, limit: int = 64 << 20) -> Result:
-        """The end of a command whose messages are read: they are in English, whatever the account's language."""
+        """The result of a command. Its messages are in English, whatever the account's language."""
         return self._shell.run([*IN_ENGLISH, *argv], timeout=timeout, limit=limit)
 
     def _must(self, argv: Sequence[bytes | str], message: str, host: str, program: str = "such program") -> None:
@@ -229,7 +229,7 @@ class PlainReader:
         return add_host_or_give(host, self._connection.endpoint.user, self._path(host))
 
     def _check_silence(self, error: PachaError, host: str) -> None:
-        """Raise UnreachableError where ``error`` comes from a word of the master's shell before the answer."""
+        """Raise UnreachableError if ``error`` comes from what the master's shell printed before the answer."""
         if error.code == "scp-protocol-error":
             self._clock(self._connection.run(_DATE, timeout=_PATIENCE), host)
 

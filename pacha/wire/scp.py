@@ -1,11 +1,11 @@
 """The receiving side of the scp protocol: hostile bytes come in, files in a private folder go out.
 
-The sender is a stock ``scp -r -f PATH``. What it says is described in OpenSSH's ``scp.c`` (``source``
-and ``rsource``) and in Jan Pechanec's "How the SCP protocol works": ``D<mode> 0 <name>`` opens a
-directory and ``E`` closes it, ``C<mode> <size> <name>`` is followed by that many bytes and a status
-byte (0, or 1 and a line of complaint). The sender waits for a zero byte before it starts, after each
-such line, and once more after each file's content. Those answers say nothing, so they are sent ahead:
-a few thousand at the start, topped up as the sender uses them. It then never waits for the line.
+The sender is a stock ``scp -r -f PATH``. Its side is described in OpenSSH's ``scp.c`` (``source`` and ``rsource``) and
+in Jan Pechanec's "How the SCP protocol works": ``D<mode> 0 <name>`` opens a directory and ``E`` closes it, ``C<mode>
+<size> <name>`` is followed by that many bytes and a status byte (0, or 1 and a line of complaint). The sender waits for
+a zero byte before it starts, after each such line, and once more after each file's content. Those answers are always
+the same, so they are sent ahead: a few thousand at the start, topped up as the sender uses them. So it never waits for
+a round trip.
 """
 
 from __future__ import annotations

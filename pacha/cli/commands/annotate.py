@@ -27,7 +27,7 @@ from pacha.ui import history
 def annotate_command(cli_context: CliContext, path: str, at: str, host: str, as_json: bool) -> ExitCode:
     """Show when each line of a file came in, and who pushed it: id and time of the snapshot, user, line.
 
-    Who edited the file Pacha cannot know.
+    Pacha cannot know who edited the file.
 
     \b
     Example: pacha annotate /etc/fstab

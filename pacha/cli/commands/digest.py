@@ -46,7 +46,8 @@ def digest_command(
 
     What is secret is named and not shown: files that others may not read, private keys, password files, lines with
     passwords and tokens. Each change is told once: the next digest begins where this one ended, host by host. With
-    another --since than 'last' that stays as it is. If nothing changed there is no mail and no page.
+    another --since than 'last', the next digest begins as if this one had not been. If nothing changed there is no mail
+    and no page.
 
     \b
     Example: pacha digest --mail root
@@ -71,7 +72,7 @@ def digest_command(
 
 
 def _tell(cli_context: CliContext, found: Digest, mail: str, folder: Path | None, *, as_json: bool) -> None:
-    """Hand it over; when this returns, it is where it should be."""
+    """Deliver the digest; when this returns, it has arrived."""
     master = os.uname().nodename
     if as_json:
         click.echo(json.dumps(shown.digest_json(found), indent=1))
@@ -93,6 +94,6 @@ def _tell(cli_context: CliContext, found: Digest, mail: str, folder: Path | None
 
 
 def _identity(found: Digest) -> str:
-    """The same for a digest that has to be sent again because its sending was not remembered."""
+    """An id for the mail. It stays the same if the digest is sent again because its marks were not written."""
     told = [[host.host, host.tip] for host in found.hosts] + [[name] for name in found.news] + [list(found.globs)]
     return f"pacha-digest.{int(found.since)}.{hashlib.sha256(json.dumps(told).encode()).hexdigest()[:24]}"

@@ -1,6 +1,6 @@
-"""Find out why the system's ssh did not get in: it says so in words for people alone.
+"""Find out why the system's ssh failed to log in: its own messages are for people alone.
 
-Pacha goes the same way with paramiko, as far as the login.
+So Pacha takes the same steps with paramiko, up to the login.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ _OWN_LIMITS = ("no-common-algorithm", "login-refused")
 
 
 def diagnose(endpoint: Endpoint, timeout: float, said: str) -> UnreachableError:
-    """The error for an ssh that ``said`` last (a line) why it failed."""
+    """The error for an ssh that failed; ``said`` is its last line."""
     try:
         _greet(endpoint, timeout)
     except UnreachableError as error:
