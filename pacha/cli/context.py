@@ -21,7 +21,7 @@ from pacha.config.load import (
 )
 from pacha.errors import ConfigError, UsageError
 from pacha.host.context import Context
-from pacha.server.role import is_master_alone
+from pacha.server.role import is_master_alone, of_master
 from pacha.system import details
 from pacha.system.home import own_home
 from pacha.ui.console import Console, no_config
@@ -66,6 +66,10 @@ class CliContext:
         if self.found() or self.is_roots():
             return self.load_quietly() if quietly else self.load()
         return parse_config("[DEFAULT]\n", self.usual_place())
+
+    def master_config(self) -> Config:
+        """The same, for a command that works on a master only. Raises ConfigError, UsageError on any other machine."""
+        return of_master(self.load_of_master())
 
     def is_roots(self) -> bool:
         """Whether this user is not root, and has no configuration, but root has one. Raises ConfigError, PachaError."""

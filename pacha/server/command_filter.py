@@ -13,7 +13,7 @@ import shlex
 from dataclasses import dataclass
 from enum import Enum
 
-from pacha.errors import UnreachableError
+from pacha.errors import UnreachableError, UsageError
 from pacha.wire.hook_files import folder_of
 from pacha.wire.master import (
     CHANGELOG,
@@ -82,6 +82,18 @@ class CommandDenied(UnreachableError):
             "See share/doc/pacha/access.rst.",
             code="command-not-allowed",
         )
+
+
+def rights(*, rebuild_only: bool, push_only: bool) -> frozenset[str]:
+    """The rights of a key. Raises UsageError for a key that may do nothing."""
+    if rebuild_only and push_only:
+        raise UsageError(
+            "--rebuild-only and --push-only leave nothing that could be done.",
+            "",
+            "Give one of them.",
+            code="nothing-permitted",
+        )
+    return frozenset([PUSH] * (not rebuild_only) + [REBUILD] * (not push_only))
 
 
 def read(text: str, hosts_path: bytes, host: str, init_options: tuple[str, ...]) -> Request:

@@ -12,12 +12,11 @@ from pacha.fleet.digest import Digest
 from pacha.fleet.digest_reply import NEW, REPLACED, HostDigest, PathChange
 from pacha.store.change_list import number_of_packages
 from pacha.text import local_minute, one_line
-from pacha.ui.console import styled
+from pacha.ui.console import diff_line, styled
 from pacha.ui.fleet import number_of_hosts
 from pacha.ui.times import utc
 
 MOST_OF_MAIL = 1_000_000  #: bytes of a mail, as it is sent
-_COLOURS = {"+": "green", "-": "red", "@": "cyan"}
 
 
 def subject(digest: Digest, master: str) -> str:
@@ -105,7 +104,7 @@ def host_lines(host: HostDigest) -> Iterator[str]:
 def _path_lines(path: PathChange) -> Iterator[str]:
     yield f"  {path.letter} {path.path}{notes(path)}"
     for line in path.lines:
-        yield "      " + styled(line, _COLOURS.get(line[:1]))
+        yield f"      {diff_line(line)}"
     if path.cut:
         yield f"      and {path.cut} more lines"
 

@@ -11,7 +11,6 @@ from pacha.cli.context import CliContext
 from pacha.errors import ExitCode, UsageError
 from pacha.server import add_host
 from pacha.server.add_hosts import MOST_BYTES, HostListError, add_hosts
-from pacha.server.role import of_master
 from pacha.text import escape
 
 _KEY_MAX = 1 << 20  #: bytes
@@ -68,7 +67,7 @@ def _add_one(
     allowed: add_host.Allowed, *, replace: bool,
 ) -> ExitCode:  # fmt: skip
     """Add a host, and print what came of it."""
-    hosts_path = of_master(cli_context.load_of_master()).hosts_path
+    hosts_path = cli_context.master_config().hosts_path
     added = add_host.add_host(hosts_path, host, user, public_key, install, allowed, replace=replace)
     console = cli_context.console
     account = f" (account {added.account})" if added.account else ""
@@ -87,7 +86,7 @@ def _add_all(
 ) -> ExitCode:  # fmt: skip
     """Add the hosts of a list, and print what came of it."""
     console = cli_context.console
-    hosts_path = of_master(cli_context.load_of_master()).hosts_path
+    hosts_path = cli_context.master_config().hosts_path
     try:
         added = add_hosts(hosts_path, text, user, install, allowed, replace=replace)
     except HostListError as error:

@@ -17,12 +17,12 @@ from pacha.errors import ExitCode, UsageError
 from pacha.fleet import digest_marks, pages
 from pacha.fleet.digest import Digest, digest
 from pacha.fleet.secrecy import Secrecy
-from pacha.server.role import of_master
 from pacha.store.revspec import begin_of
 from pacha.system import sendmail
 from pacha.text import escape
 from pacha.ui import digest as shown
 from pacha.ui import history
+from pacha.ui.console import print_json
 from pacha.ui.digest_page import DIGESTS, digest_page, index_page, page_name
 from pacha.ui.report_page import INDEX, is_host_page
 
@@ -61,9 +61,9 @@ def digest_command(
         )
     if mail:
         sendmail.check_address(mail)
-    config = cli_context.load_of_master()
+    config = cli_context.master_config()
     begin = None if since == _LAST else begin_of(since, time.time())
-    with digest_marks.opened(of_master(config).hosts_path, _WAIT) as file, open_fleet(cli_context) as fleet:
+    with digest_marks.opened(config.hosts_path, _WAIT) as file, open_fleet(cli_context) as fleet:
         found = digest(fleet, file.read(), Secrecy(config.secret), begin, split_globs(hosts))
         _tell(cli_context, found, mail, folder, as_json=as_json)
         if begin is None:
@@ -75,7 +75,7 @@ def _tell(cli_context: CliContext, found: Digest, mail: str, folder: Path | None
     """Deliver the digest; when this returns, it has arrived."""
     master = os.uname().nodename
     if as_json:
-        click.echo(json.dumps(shown.digest_json(found), indent=1))
+        print_json(shown.digest_json(found))
     elif found.is_empty:
         cli_context.console.tell("Nothing changed." if not (mail or folder) else "Nothing changed: nothing is sent.")
     elif mail:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from contextlib import suppress
 
@@ -16,6 +15,7 @@ from pacha.host.doctor_check import Check, exit_code
 from pacha.server import doctor as of_master
 from pacha.server.role import is_master_alone
 from pacha.ui import overview
+from pacha.ui.console import print_json
 from pacha.ui.spinner import waiting
 
 
@@ -40,7 +40,7 @@ def doctor_command(cli_context: CliContext, as_json: bool) -> ExitCode:
                 master = check.master
                 click.echo(overview.check_text(check))
     if as_json:
-        click.echo(json.dumps([overview.check_json(check) for check in checks], indent=2))
+        print_json([overview.check_json(check) for check in checks], indent=2)
     return exit_code(checks)
 
 

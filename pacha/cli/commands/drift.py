@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-
 import click
 
 from pacha.cli.app import cli
@@ -13,6 +11,7 @@ from pacha.errors import ExitCode, UsageError
 from pacha.fleet import drift
 from pacha.fleet.drift import Drift
 from pacha.ui import history
+from pacha.ui.console import print_json
 from pacha.ui.drift import Diffs, drift_json, drift_lines, drift_name
 
 
@@ -67,7 +66,7 @@ def drift_command(
 def _show(found: list[Drift], diffs: Diffs, faults: list[str], *, names: bool, as_json: bool) -> None:
     if as_json:
         every = [drift_json(one, diffs) for one in found]
-        click.echo(json.dumps({"drift": every, "faults": faults}, indent=1))
+        print_json({"drift": every, "faults": faults})
     elif names:
         history.show(f"{drift_name(one)}\n".encode() for one in found)
     else:
