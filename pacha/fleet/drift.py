@@ -75,10 +75,10 @@ def drift_below(
     chosen, rules = fleet.choose(hosts), Rules.of_setting("pacha.drift.ignore", ignore)
     watching = _Watching(fleet, chosen)
     for number, path in fleet.index.paths(folder):
-        found = by_state(fleet, number, path)
-        if not found or (len(found) == 1 and len(found[0].hosts) == len(chosen)) or _is_ignored(rules, path):
+        states = by_state(fleet, number, path)
+        if not states or (len(states) == 1 and len(states[0].hosts) == len(chosen)) or _is_ignored(rules, path):
             continue
-        drift = _drift(path, found, chosen, watching, content_only=content_only)
+        drift = _drift(path, states, chosen, watching, content_only=content_only)
         if len(drift.groups) > 1 and (not unlike or (unlike,) in [group.hosts for group in drift.groups]):
             yield drift
 

@@ -116,49 +116,49 @@ class Index:
     def paths(self, folder: bytes = b"/") -> Iterator[tuple[int, bytes]]:
         """The ids and names of the paths at or below ``folder`` that any host has or had, in order."""
         below = prefix(folder)
-        found = "SELECT id, path FROM path WHERE path = ? OR (path > ? AND path < ?) ORDER BY path"
-        yield from self._connection.execute(found, (folder, below, below[:-1] + b"0"))
+        query = "SELECT id, path FROM path WHERE path = ? OR (path > ? AND path < ?) ORDER BY path"
+        yield from self._connection.execute(query, (folder, below, below[:-1] + b"0"))
 
     def entries(self, path: int) -> list[tuple[int, int]]:
         """The chosen hosts that have a path (its id), and the id of the state there."""
-        found = "SELECT entry.host, state FROM chosen CROSS JOIN entry ON entry.host = chosen.host AND path = ?"
-        return self._connection.execute(found, (path,)).fetchall()
+        query = "SELECT entry.host, state FROM chosen CROSS JOIN entry ON entry.host = chosen.host AND path = ?"
+        return self._connection.execute(query, (path,)).fetchall()
 
     def state(self, number: int) -> PathState:
         """The state with the id ``number``."""
-        found = self._connection.execute(f"SELECT {_STATE} FROM state WHERE id = ?", (number,))  # noqa: S608
-        kind, mode, owner, group, size, content, stored, parts = found.fetchone()
+        cursor = self._connection.execute(f"SELECT {_STATE} FROM state WHERE id = ?", (number,))  # noqa: S608
+        kind, mode, owner, group, size, content, stored, parts = cursor.fetchone()
         return PathState(
             kind=kind, mode=mode, owner=owner, group=group, size=size, content=content, stored=stored, parts=parts
         )
 
     def watched(self, host: int) -> tuple[Watched, ...]:
         """What the newest snapshot of a host watches."""
-        found = "SELECT path, single, repository, node, exclude FROM watched WHERE host = ? ORDER BY path"
+        query = "SELECT path, single, repository, node, exclude FROM watched WHERE host = ? ORDER BY path"
         return tuple(
             Watched(
                 path=path, single=bool(single), repository=repository, node=node, exclude=tuple(json.loads(exclude))
             )
-            for path, single, repository, node, exclude in self._connection.execute(found, (host,))
+            for path, single, repository, node, exclude in self._connection.execute(query, (host,))
         )
 
     def snapshots(self, since: float) -> Iterator[tuple[int, SnapshotRow]]:
         """The snapshots of the chosen hosts that say that they were made at ``since`` or later, oldest first."""
-        found = (
+        query = (
             "SELECT host, number, node, at, user, message, changes FROM snapshot "
             "WHERE at >= ? AND host IN (SELECT host FROM chosen) ORDER BY at, host, number"
         )
-        for host, number, node, at, user, text, packed in self._connection.execute(found, (since,)):
+        for host, number, node, at, user, text, packed in self._connection.execute(query, (since,)):
             changes = None if packed is None else zlib.decompress(packed)
             yield host, SnapshotRow(number=number, node=node, at=at, user=user, message=text, changes=changes)
 
     def packages(self) -> Iterator[tuple[str, str, str, int]]:
         """The packages of the chosen hosts: name, architecture, version, host; by name."""
-        found = (
+        query = (
             "SELECT name, architecture, version, host FROM package JOIN installed ON package = package.id "
             "WHERE host IN (SELECT host FROM chosen) ORDER BY name, architecture, version"
         )
-        yield from self._connection.execute(found)
+        yield from self._connection.execute(query)
 
     # -- how it is written
 
@@ -211,9 +211,9 @@ class Index:
     def _id(self, table: str, columns: str, values: Sequence[Any]) -> int:
         """The id of a row in ``table``, which is added if it is missing."""
         condition = " AND ".join(f"{name} = ?" for name in columns.split(", "))
-        found = self._connection.execute(f"SELECT id FROM {table} WHERE {condition}", values).fetchone()  # noqa: S608
-        if found:
-            return int(found[0])
+        existing = self._connection.execute(f"SELECT id FROM {table} WHERE {condition}", values).fetchone()  # noqa: S608
+        if existing:
+            return int(existing[0])
         insert = f"INSERT INTO {table} ({columns}) VALUES ({', '.join('?' * len(values))})"  # noqa: S608
         return self._connection.execute(insert, values).lastrowid or 0
 

@@ -74,7 +74,7 @@ class Secrecy:
         folders = tuple(ancestors(path))
         if _is_named_like_a_secret(name(path)):
             return BY_NAME
-        if any(self._rules.match(name(one), one.lstrip(b"/"), one, one != path) for one in (path, *folders)):
+        if any(self._rules.match(name(each), each.lstrip(b"/"), each, each != path) for each in (path, *folders)):
             return BY_RULE
         if not _allows(mode_of(path), _OTHERS_READ):
             return BY_MODE

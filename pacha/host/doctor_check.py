@@ -54,13 +54,13 @@ def exit_code(checks: list[Check]) -> ExitCode:
 
 def versions() -> Iterator[Check]:
     """The check of Pacha, and of what it needs beside it."""
-    found = [f"Pacha {pacha.__version__}", f"Python {platform.python_version()}"]
+    parts = [f"Pacha {pacha.__version__}", f"Python {platform.python_version()}"]
     for name in ("mercurial", "paramiko"):
         try:
-            found.append(f"{name.capitalize()} {metadata.version(name)}")
+            parts.append(f"{name.capitalize()} {metadata.version(name)}")
         except metadata.PackageNotFoundError:
             yield look("versions", f"{name} is not installed beside Pacha", "Install Pacha again with pip or pipx.")
-    yield Check(about="versions", result=", ".join(found))
+    yield Check(about="versions", result=", ".join(parts))
 
 
 def room(where: str, free: int, cure: str) -> Check:

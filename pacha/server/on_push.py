@@ -55,8 +55,8 @@ class PushedPaths:
     def encode(self) -> bytes:
         """What a program reads on its standard input: one object of JSON."""
         paths = [{"change": letter, "path": name} for letter, name in self.paths]
-        said = {"host": self.host, "snapshot": self.snapshot, "complete": self.complete, "paths": paths}
-        return json.dumps(said).encode("ascii") + b"\n"
+        values = {"host": self.host, "snapshot": self.snapshot, "complete": self.complete, "paths": paths}
+        return json.dumps(values).encode("ascii") + b"\n"
 
 
 def tip_of(folder: HostDirectory) -> str:

@@ -218,14 +218,14 @@ def _unrecorded(order: PurgeOrder, chosen: Choice, recorded: Sequence[Purge]) ->
     None for a purge by age: what an earlier one erased may have left the record, and stays out of it.
     """
     erased = Erased.by(recorded)
-    found = dict[str, dict[bytes, frozenset[str]]]()
+    unrecorded = dict[str, dict[bytes, frozenset[str]]]()
     if order.older_than:
-        return found
+        return unrecorded
     for repository, names in chosen.gone.items():
         for name, nodes in names.items():
             if left := frozenset(node for node in nodes if not erased.accepts(repository, name, node)):
-                found.setdefault(repository, {})[name] = left
-    return found
+                unrecorded.setdefault(repository, {})[name] = left
+    return unrecorded
 
 
 def _completed(purge: Purge, order: PurgeOrder, chosen: Choice, unrecorded: purges.Revisions) -> Purge:

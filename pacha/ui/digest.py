@@ -51,13 +51,13 @@ def mail_text(digest: Digest) -> str:
 
 def fitting(sizes: Mapping[str, int], room: int) -> set[str]:
     """The hosts whose pieces have ``room``, the smallest first: one that changed everything crowds out only itself."""
-    found = set[str]()
+    chosen = set[str]()
     for host in sorted(sizes, key=lambda host: (sizes[host], host)):
         room -= sizes[host]
         if room < 0:
             break
-        found.add(host)
-    return found
+        chosen.add(host)
+    return chosen
 
 
 def heading(digest: Digest) -> str:

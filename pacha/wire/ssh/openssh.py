@@ -163,8 +163,8 @@ def _log_in(command: Sequence[str], endpoint: Endpoint, timeout: float, patience
     full for an instant: ssh is run once more.
     """
     began, is_last = time.monotonic(), False
-    while (said := _ended(command, endpoint, 3 * timeout)) is not None:
-        error = ssh.diagnose(endpoint, timeout, said)  # only after a failure: it imports paramiko
+    while (last_line := _ended(command, endpoint, 3 * timeout)) is not None:
+        error = ssh.diagnose(endpoint, timeout, last_line)  # only after a failure: it imports paramiko
         wait = _AGAIN * random.uniform(0.5, 1.5)
         is_dropped = error.code == "login-dropped"
         if (is_last and not is_dropped) or error.code not in ("login-refused", "login-dropped"):
