@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from pacha.errors import ExitCode, PachaError
 from pacha.files.metadata import Kind
-from pacha.host import before_push, due, master_checks, orphans, runner, schedule, signing
+from pacha.host import before_push, due, master_checks, orphans, owed, runner, schedule, signing
 from pacha.host.context import Context
 from pacha.host.doctor_check import Check, failed, look, room, versions
 from pacha.host.watch import first_steps
@@ -64,11 +64,13 @@ def _of_this_machine(context: Context) -> Iterator[Check]:
         return
     if context.state.is_read_only:
         yield failed("state", context.state.unwritable())
+    interrupted = owed.interrupted_rebuilds(context.state, last)
+    yield from (look("rebuild", f"that of '{each.host}' was not finished", each.cure) for each in interrupted)
     paths = ", ".join(escape(entry.path) for entry in watched[:5]) + (" ..." if len(watched) > 5 else "")
     yield (
         Check(about="watched", result=paths)
         if watched
-        else look("watched", "nothing yet", first_steps(context.hostname()))
+        else look("watched", "nothing yet", interrupted[-1].cure if interrupted else first_steps(context.hostname()))
     )
     yield from _space(context)
     yield _schedule()

@@ -79,8 +79,10 @@ _Rows = tuple[tuple[str, str], ...]
 
 def _left_by_rebuilds(context: Context, snapshot: Snapshot) -> tuple[_Rows, _Rows]:
     """What the last rebuild did not finish, and the commands for it; (), () for nothing."""
-    resume = (f"pacha rebuild {context.hostname()}", "do the rest of that rebuild")
-    if owed.interrupted_rebuilds(context.state, snapshot):
+    interrupted = owed.interrupted_rebuilds(context.state, snapshot)
+    host = (interrupted and interrupted[-1].host) or context.hostname()
+    resume = (f"pacha rebuild {host}", "do the rest of that rebuild")
+    if interrupted:
         return (("rebuild", "interrupted"),), (resume, ("pacha undo", "take it back instead"))
     if missing := len(owed.paths(context.state)):
         text = f"{missing} path{'s'[: missing != 1]} that the last rebuild could not restore"

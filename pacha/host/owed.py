@@ -39,10 +39,32 @@ def paths(state: StateFolder) -> frozenset[bytes]:
     return frozenset(state.read().owed)
 
 
-def interrupted_rebuilds(state: StateFolder, last: Snapshot) -> list[str]:
-    """The ids of interrupted rebuilds of paths watched in ``last`` that were neither finished nor undone since."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PastRebuild:
+    """A rebuild in its journal: of which ``host``, the paths that it restored, and the folders of kept originals."""
+
+    id: str
+    host: str
+    roots: list[bytes]
+    kept: list[bytes]
+    is_rehearsal: bool
+
+    @property
+    def cure(self) -> str:
+        """What to do where it was interrupted."""
+        return f"Run the same 'pacha rebuild {self.host or 'HOST'}' again, or take it back: pacha undo"
+
+
+def interrupted_rebuilds(state: StateFolder, last: Snapshot) -> list[PastRebuild]:
+    """Interrupted rebuilds of paths watched in ``last`` that were neither finished nor undone nor accepted since.
+
+    Where nothing is watched, all but rehearsals: a fresh machine gets the list of what is watched at the end.
+    """
     live = {watched.path for watched in last.live}
-    return [each.id for each in _rebuilds(state, only_unfinished=True) if not live.isdisjoint(each.roots)]
+    unfinished = list(_rebuilds(state, only_unfinished=True))
+    accepted = state.read().accepted if unfinished else ()
+    concerned = (each for each in unfinished if each.id not in accepted)
+    return [each for each in concerned if (not live.isdisjoint(each.roots) if live else not each.is_rehearsal)]
 
 
 def left_by_rebuilds(state: StateFolder) -> list[bytes]:
@@ -52,16 +74,7 @@ def left_by_rebuilds(state: StateFolder) -> list[bytes]:
     return [folder for folder in found if os.path.isdir(folder)]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Rebuild:
-    """A rebuild in its journal: the paths that it restored, and the folders of originals that it kept."""
-
-    id: str
-    roots: list[bytes]
-    kept: list[bytes]
-
-
-def _rebuilds(state: StateFolder, *, only_unfinished: bool) -> Iterator[_Rebuild]:
+def _rebuilds(state: StateFolder, *, only_unfinished: bool) -> Iterator[PastRebuild]:
     if not (state.path / "rebuilds").is_dir():  # no rebuild: spare the imports
         return
     from pacha.restore import journal, journal_records
@@ -72,7 +85,8 @@ def _rebuilds(state: StateFolder, *, only_unfinished: bool) -> Iterator[_Rebuild
         roots = [record.path for record in records if isinstance(record, journal_records.Root)]
         kept = [record.path for record in records if isinstance(record, journal_records.Keeping)]
         each.close()
-        yield _Rebuild(id=each.id, roots=roots, kept=kept)
+        host = each.started.host if each.started else ""
+        yield PastRebuild(id=each.id, host=host, roots=roots, kept=kept, is_rehearsal=bool(each.target))
 
 
 def keep_recorded(

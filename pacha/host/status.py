@@ -94,7 +94,7 @@ def status(context: Context) -> Status:
         concerns=state.concerns,
         owed=tuple(sorted(owed.paths(context.state))),
         services_owed=state.services_owed,
-        unfinished=tuple(owed.interrupted_rebuilds(context.state, snapshot)),
+        unfinished=tuple(each.id for each in owed.interrupted_rebuilds(context.state, snapshot)),
         left_out=dict(sorted(scan_cache.read(context.state.cache).left_out.items())),
         schedule=tuple(map(str, jobs)),
         orphans=orphans.unsettled(state.orphans),

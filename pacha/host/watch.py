@@ -87,7 +87,7 @@ def first_steps(host: str) -> str:
     """What to do if nothing is watched: a sentence. A host that lost its state folder must not begin a new history."""
     return (
         f"If '{host}' pushed before, and the state folder was lost: pacha restore-db {host}; "
-        "if it is new, name what matters: pacha watch /etc"
+        "if it is new, name what matters: pacha watch /etc; if it takes the place of a lost host: pacha rebuild HOST"
     )
 
 

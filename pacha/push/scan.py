@@ -33,12 +33,12 @@ def read_last_snapshot(session: PushSession, accept: bool) -> Snapshot:
     """
     context = session.context
     last = database.read_lazily(context.state.database)
+    _check_rebuilt(session, last, accept)
     if not last.live:
         hint = watch.first_steps(context.hostname())
         raise PachaError("Nothing is watched yet.", "", hint, code="nothing-watched")
     for watched in last.live:
         watch.check_own(context, watched.path)  # the configuration may have changed since it was watched
-    _check_rebuilt(session, last, accept)
     session.recorded = () if accept else last.accounts
     session.sealing = sealing.begin(session, last, accept)
     return last
@@ -48,12 +48,13 @@ def _check_rebuilt(session: PushSession, last: Snapshot, accept: bool) -> None:
     """Raise PachaError after an interrupted rebuild, whose half-done state would be recorded, unless ``accept``."""
     interrupted = owed.interrupted_rebuilds(session.context.state, last)
     if accept:
-        session.update(accepted=tuple(interrupted), owed={}, services_owed=(), choices={}, mounted=())
-    elif not set(interrupted) <= set(session.state.accepted):
+        accepted = (*session.state.accepted, *(each.id for each in interrupted))
+        session.update(accepted=accepted, owed={}, services_owed=(), choices={}, mounted=())
+    elif interrupted:
         raise PachaError(
             "A rebuild of this machine was not finished.",
             "what it did not put back would be recorded as gone",
-            "Run it again, or 'pacha undo' it; if the files are meant to be as they are: pacha push --accept",
+            f"{interrupted[-1].cure}; if the files are meant to be as they are: pacha push --accept",
             code="rebuild-unfinished",
         )
 

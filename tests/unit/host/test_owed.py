@@ -7,9 +7,13 @@ from pathlib import Path
 import pytest
 
 from pacha.files.metadata import Kind
-from pacha.host import owed
+from pacha.host import doctor, overview, owed, status
+from pacha.restore.journal import Journal
+from pacha.restore.journal_records import Root
+from pacha.store.snapshot import Snapshot
 from pacha.store.state import StateFolder
 from tests.support.entries import entry_at
+from tests.support.standalone import Standalone, standalone_host  # noqa: F401  (a fixture)
 
 FOLDER = entry_at(b"/w/d", Kind.DIRECTORY)
 CHILD = entry_at(b"/w/d/f", size=1, sha256=b"s" * 32, stored=b"d/f")
@@ -47,3 +51,33 @@ def test_what_more_is_recorded_since_is_no_change(tmp_path: Path) -> None:
     owed.remember(folder, [CHILD.path], entries)
     now = entries | {CHILD.path: CHILD._replace(project=9, holes=())}
     assert owed.keep_recorded(folder, now, RECORDED)[1] == {CHILD.path}
+
+
+def interrupted(bar: Standalone, target: bytes = b"") -> str:
+    """A killed rebuild of the host foo on a machine that watches nothing; returns its id."""
+    context = bar.context("fresh")
+    journal = Journal.begin(bytes(context.state.path), "foo", target=target)
+    journal.write(Root(bar.path))
+    journal.mark("written")
+    journal.sync()
+    journal.close()
+    return journal.id
+
+
+def test_a_killed_rebuild_of_a_fresh_machine_is_named_wherever_one_looks(bar: Standalone) -> None:
+    """Nothing is watched there yet: the list comes with the last step of the rebuild."""
+    begun, context = interrupted(bar), bar.context("fresh")
+    assert status.status(context).unfinished == (begun,)
+    seen = overview.overview(context)
+    assert ("rebuild", "interrupted") in seen.lines and seen.steps[0][0] == "pacha rebuild foo"
+    checks = [*doctor.inspect(lambda: context.config, context.state)]
+    cures = {check.about: check.cure for check in checks}
+    assert "'pacha rebuild foo'" in cures["rebuild"] and "restore-db" not in cures["watched"]
+
+
+def test_a_rehearsal_and_what_was_accepted_are_not(bar: Standalone) -> None:
+    context = bar.context("fresh")
+    interrupted(bar, target=b"/elsewhere")
+    assert owed.interrupted_rebuilds(context.state, Snapshot()) == []
+    context.state.update(accepted=(interrupted(bar),))
+    assert owed.interrupted_rebuilds(context.state, Snapshot()) == []

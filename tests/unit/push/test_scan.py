@@ -63,6 +63,15 @@ def test_what_a_killed_rebuild_left_is_not_recorded_unless_it_is_accepted(bar: S
     read_last_snapshot(bar.session(), False)  # it is accepted from now on
 
 
+def test_what_a_killed_rebuild_left_comes_before_what_a_fresh_machine_is_told(bar: Standalone) -> None:
+    """It watches nothing yet, and must not be sent to watch and push what is only half there."""
+    interrupt_rebuild(bar, bar.path)
+    watch.unwatch(bar.context(), bar.path)
+    with pytest.raises(PachaError) as caught:
+        read_last_snapshot(bar.session(), False)
+    assert caught.value.code == "rebuild-unfinished" and "'pacha rebuild bar'" in caught.value.hint
+
+
 def test_a_killed_rebuild_of_something_else_stops_no_push(bar: Standalone) -> None:
     interrupt_rebuild(bar, b"/elsewhere")
     assert read_last_snapshot(bar.session(), False).live
