@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pacha.errors import DamagedError
+from pacha.fetch import staging_dir
 from pacha.fetch.fallback import suggest_older_snapshot
 from pacha.fetch.fetched import Fetched
 from pacha.fetch.staging import Staging
@@ -19,7 +20,7 @@ def fetch(
     to be repeated in a suggested command. Raises UsageError for a missing snapshot or part, NoHost, UnreachableError,
     DamagedError (which names the file, the repository and the newest intact snapshot), PachaError.
     """
-    with limit_memory():
+    with limit_memory(), staging_dir.with_room(staging.folder):
         try:
             return staging.fetch(when, request, absent=absent)
         except DamagedError as error:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import re
 import secrets
 import shutil
 import stat
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from pacha.errors import PachaError
@@ -36,13 +39,28 @@ def make_in(context: Context, where: str) -> Path:
     try:
         folder.mkdir(mode=0o700)
     except OSError as error:
-        raise PachaError(
-            f"{folder.parent} cannot take what is fetched.",
-            error.strerror or "",
-            "Set TMPDIR to another folder.",
-            code="no-staging-folder",
-        ) from None
+        raise _unusable(folder, error) from None
     return folder
+
+
+@contextmanager
+def with_room(folder: Path) -> Iterator[None]:
+    """Raise PachaError, which names the place of the staging ``folder``, where the body finds a full disk."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+            raise
+        raise _unusable(folder, error) from None
+
+
+def _unusable(folder: Path, error: OSError) -> PachaError:
+    return PachaError(
+        f"{folder.parent} cannot take what is fetched.",
+        error.strerror or "",
+        "Make room there, or set TMPDIR to another folder, and run it again. Nothing was changed.",
+        code="no-staging-folder",
+    )
 
 
 def remove_leftovers(context: Context, made: str = "") -> None:

@@ -12,7 +12,8 @@ from pacha.system.syscalls import sync_file
 def replace_file(path: Path, data: bytes, *, mode: int = 0o600, overwrite: bool = True) -> None:
     """Write ``data`` to a temporary file beside ``path``, sync it, and rename it to ``path``.
 
-    Without ``overwrite``, an existing file raises FileExistsError. Raises OSError; no temporary file stays then.
+    Without ``overwrite``, an existing file raises FileExistsError. Raises OSError, which names ``path``; no temporary
+    file stays then.
     """
     temporary = path.with_name(f".{path.name}.{os.urandom(4).hex()}")  # cron and systemd do not read a dotfile
     try:
@@ -22,8 +23,9 @@ def replace_file(path: Path, data: bytes, *, mode: int = 0o600, overwrite: bool 
         else:
             os.link(temporary, path)
             os.unlink(temporary)
-    except OSError:
+    except OSError as error:
         temporary.unlink(missing_ok=True)
+        error.filename = str(path)  # write(2) knows no name, and nobody else the temporary one
         raise
 
 
@@ -43,9 +45,16 @@ def replace_in(folder: int, name: str, data: bytes, *, mode: int = 0o600, durabl
 
 
 def write_private(path: str | Path, data: bytes) -> None:
-    """Write ``data`` to ``path``, mode 0600, replacing its content; follow no link, do not sync. Raises OSError."""
-    with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW, 0o600), "wb") as stream:
-        stream.write(data)
+    """Write ``data`` to ``path``, mode 0600, replacing its content; follow no link, do not sync.
+
+    Raises OSError, which names ``path``.
+    """
+    try:
+        with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW, 0o600), "wb") as stream:
+            stream.write(data)
+    except OSError as error:
+        error.filename = str(path)
+        raise
 
 
 def _write(

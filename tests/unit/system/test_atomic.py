@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -96,3 +96,12 @@ def test_a_file_in_an_open_folder_is_replaced_too(tmp_path: Path, durable: bool)
     assert (tmp_path / "f").read_bytes() == b"new" and mode(tmp_path / "f") == 0o640
     assert (tmp_path / "precious").read_bytes() == b"precious"
     assert sorted(os.listdir(tmp_path)) == ["f", "folder", "precious"]
+
+
+@pytest.mark.parametrize("write", [replace_file, write_private])
+def test_a_full_disk_is_told_with_the_name_of_the_file(write: Callable[[Path, bytes], None]) -> None:
+    """/dev/full is one; write(2) itself tells no name."""
+    place = Path("/dev/full")
+    with pytest.raises(OSError) as caught:
+        write(place / "f" if write is replace_file else place, b"new")
+    assert str(caught.value.filename) == str(place / "f" if write is replace_file else place)
