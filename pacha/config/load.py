@@ -113,7 +113,8 @@ class Config:
         raise ConfigError(
             f"{where}: pacha.host is not set.",
             "without it there is no master to push to or to rebuild from",
-            f"Add a line such as 'pacha.host = master.example.com', or 'pacha.host = {STANDALONE}'.",
+            f"Add a line such as 'pacha.host = master.example.com', or 'pacha.host = {STANDALONE}'. A master itself "
+            "needs none: pacha hosts shows how its hosts stand.",
             code="no-master-configured",
         )
 

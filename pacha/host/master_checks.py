@@ -76,7 +76,8 @@ def _plain_programs(mercurial: str, missing: Sequence[str]) -> Iterator[Check]:
 
 def _key(examined: Examined, host: str) -> Iterator[Check]:
     if PUSH not in examined.may:
-        yield look("key", "it may rebuild, not push", f"Let the host's own key in: pacha add-host {host} --key FILE")
+        cure = f"Let it, or another key, in to push, on the master: pacha add-host {host} --key FILE --install ACCOUNT"
+        yield look("key", "it may rebuild, not push", cure)
     if REBUILD not in examined.may:
         yield Check(about="key", result="it may push, not rebuild: a rebuild needs another key")
 

@@ -14,7 +14,7 @@ from pacha.push.session import PushSession
 
 _CLONED = (
     "it was last used with another /etc/machine-id. If this machine is a clone, both push as '{host}': "
-    "mv {state}{{,.old}} and give it its own pacha.hostname and key ('Two machines of one name' in "
+    "mv {state} {old} and give it its own pacha.hostname and key ('Two machines of one name' in "
     "share/doc/pacha/fleet.rst). If the machine-id was changed on purpose, there is nothing to do; this is said once"
 )
 
@@ -29,6 +29,7 @@ def compare_machine_id(session: PushSession) -> None:
         return
     if remembered and not session.take_over:
         folder = session.context.state.path
-        reason = _CLONED.format(host=session.host, state=shlex.quote(str(folder)))
+        state, old = shlex.quote(str(folder)), shlex.quote(f"{folder}.old")
+        reason = _CLONED.format(host=session.host, state=state, old=old)
         session.tell([Concern(os.fsencode(folder), reason)])
     session.update(machine_id=here)

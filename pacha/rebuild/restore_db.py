@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 
 from pacha.errors import ConfigError, PachaError
 from pacha.fetch.fetch import fetch
@@ -98,7 +100,7 @@ def _check_free(context: Context, host: str) -> None:
         raise PachaError(
             f"There is the history of '{own.host}' here already.",
             "it would be lost, and with it what was not pushed yet",
-            f"If the master's is to take its place, move it aside: mv {context.state.database}{{,.old}}",
+            f"If the master's is to take its place, move it aside: {_move_aside(context.state.database)}",
             code="own-history-present",
         )
 
@@ -111,6 +113,11 @@ def _check_related(context: Context, staging: Staging) -> None:
         raise PachaError(
             f"{context.state.path / 'repos'} holds another history.",
             "it has nothing in common with the one on the master",
-            f"Move it aside: mv {context.state.path / 'repos'}{{,.old}}",
+            f"Move it aside: {_move_aside(context.state.path / 'repos')}",
             code="foreign-history",
         )
+
+
+def _move_aside(path: Path) -> str:
+    """The command, in words that every shell takes."""
+    return f"mv {shlex.quote(str(path))} {shlex.quote(f'{path}.old')}"

@@ -143,7 +143,7 @@ def check_may_push(host: str, probe: Probe) -> None:
         raise UnreachableError(
             f"This key may not push what is kept of {host}.",
             "the master lets it rebuild only",
-            f"Let the host's own key in there: pacha add-host {host} --key FILE",
+            f"Let it, or another key, in to push, on the master: pacha add-host {host} --key FILE --install ACCOUNT",
             code="key-cannot-push",
         )
 
@@ -154,7 +154,7 @@ def check_may_read(host: str, may: frozenset[str]) -> None:
         raise UnreachableError(
             f"What is kept of {host} cannot be fetched with this key.",
             "the master lets it push only",
-            f"Get a key for it there: pacha add-host {host} --key FILE --rebuild-only",
+            f"Let another key in, on the master: pacha add-host {host} --key FILE --rebuild-only --install ACCOUNT",
             code="key-cannot-rebuild",
         )
 

@@ -129,15 +129,16 @@ def key_mismatch(result: Result, host: str = "HOST") -> UnreachableError | None:
         return UnreachableError(
             "The Pacha behind our key cannot be run on the master.",
             complaint,
-            f"Install it where every account can run it (not below /root), then: pacha add-host {host} --key FILE",
+            "Install it where every account can run it (not below /root), then: "
+            f"pacha add-host {host} --key FILE --install ACCOUNT",
             code="pacha-not-run-on-master",
         )
     if (served := _OF_ANOTHER.search(complaint)) and served[1] != host:
         return UnreachableError(
             f"This key is let in for '{served[1]}', not for '{host}'.",
-            complaint,
-            f"Name '{served[1]}' instead (for a push: pacha.hostname = {served[1]}); or, if '{served[1]}' is '{host}' "
-            f"from now on, run on the master: pacha rename {served[1]} {host}; then here: pacha push --take-over",
+            f"authorized_keys on the master has it for '{served[1]}' alone",
+            f"Name '{served[1]}' instead (for a push: pacha.hostname = {served[1]}). Only if '{served[1]}' is to be "
+            f"called '{host}' for good: on the master pacha rename {served[1]} {host}, here pacha push --take-over",
             code="key-of-another-host",
         )
     return None

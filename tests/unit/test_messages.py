@@ -55,6 +55,11 @@ def test_an_error_says_what_to_do_next() -> None:
     assert where(error for error in errors() if not error.hint or ast.unparse(error.hint) in ("''", '""')) == []
 
 
+def test_a_command_in_a_hint_is_for_every_shell() -> None:
+    """dash(1) and busybox know no ``{,.old}``."""
+    assert where(error for error in errors() if error.hint and "{{" in ast.unparse(error.hint)) == []
+
+
 def is_sentence(text: str) -> bool:
     return bool(re.match(r"[A-Z'<-]|pacha\.|systemctl ", text)) and text.endswith((".", "?")) and "\n" not in text
 
