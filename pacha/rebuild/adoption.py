@@ -78,7 +78,9 @@ def adopt(context: Context, host: str, staging: Staging, fetched: Fetched, maste
         keys.adopt(context.state.path, fetched.seal_keys, vouched=fetched.provenance.vouched)
     masters[master] = MasterState(changelog=fetched.changelog, sent=sent)
     reread = tuple(sorted(fetched.purged))
-    stated = provenance.accepted(context.state.read(), host, fetched.tip, fetched.provenance)
+    state = context.state.read()
+    stated = provenance.accepted(state, host, fetched.tip, fetched.provenance)
+    failed = (state.failure, state.cure) if state.tip else ("", "")  # a push that had no history tells nothing any more
     context.state.update(
         tip=fetched.tip,
         pending=False,
@@ -87,6 +89,8 @@ def adopt(context: Context, host: str, staging: Staging, fetched: Fetched, maste
         reread=reread,
         machine_id=machine_id(),
         stated=stated,
+        failure=failed[0],
+        cure=failed[1],
     )
 
 

@@ -38,6 +38,7 @@ def test_one_that_watched_before_is_still_led_there_and_let_in(world: World) -> 
     restored = restore_db(lost, "bar", warnings.append)
     assert {entry.path for entry in restored.watched} == {os.fsencode(world.tree), os.fsencode(beside)}
     assert database.read(lost.state.database).live == restored.watched
+    assert lost.state.read().failure == "", "status would go on telling to run restore-db"
     assert len(warnings) == 1 and f"{world.tree}/below is not watched as such" in warnings[0]
     pushed = push.push(lost)
     assert pushed.failure is None and pushed.changes.added == (os.fsencode(beside),)
