@@ -98,7 +98,7 @@ class Folder:
         share = self.top / "share"
         documents = share / "doc/pacha"
         shutil.copytree(SOURCE / "docs", documents, ignore=shutil.ignore_patterns("*.py", "*.ini", "*.svg", "examples"))
-        for name in ("before-push.d", "packages"):
+        for name in ("before-push.d", "hooks", "packages"):
             shutil.copytree(SOURCE / "docs/examples" / name, documents / name)
         for name in ("README.rst", "CHANGELOG.rst", "LICENSE", "pacha.conf.example"):
             shutil.copyfile(SOURCE / name, documents / name)

@@ -154,7 +154,7 @@ def _last_push(state: HostState) -> Check:
     if state.failure:
         return look("last push", f"it failed: {state.failure}", state.cure or "Run it again: pacha push")
     if not state.succeeded:
-        return look("last push", "there was none yet", "Make one: pacha push")
+        return look("last push", "there was none yet", "Make one, unless a host is to be rebuilt here: pacha push")
     when = local_minute(state.succeeded)
     return Check(about="last push", result=f"succeeded on {when}")
 

@@ -20,7 +20,7 @@ _KEY_MAX = 1 << 20  #: bytes
 @click.argument("host", default="", metavar="[HOST]")
 @click.option("--from", "listed", type=click.File("rb"), metavar="FILE", help="Many: a line each, HOST and its key.")
 @click.option("--user", metavar="ACCOUNT", help="Give the folder to the account that HOST logs in as.")
-@click.option("--key", type=click.File("rb"), metavar="FILE", help="Let this public key in for HOST ('-': read it).")
+@click.option("--key", type=click.File("rb"), metavar="FILE", help="Let this public key in for HOST (- is stdin).")
 @click.option("--install", metavar="USER", help="Put the line into USER's authorized_keys instead of printing it.")
 @click.option("--replace", is_flag=True, help="The key is HOST's from now on, and no longer another host's.")
 @click.option("--rebuild-only", is_flag=True, help="The key reads what is kept, and writes nothing.")

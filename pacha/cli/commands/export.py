@@ -25,12 +25,12 @@ from pacha.ui.console import at_terminal
 def export_command(cli_context: CliContext, host: str, at: str, path: str) -> ExitCode:
     """Write what a snapshot of HOST has to standard output, as a tar archive.
 
-    It has ACLs, extended attributes and the names of owners. As root, this puts it back exactly:
-    tar --acls --xattrs --xattrs-include='*' -xpf bar.tar -C DIR
+    It has ACLs, extended attributes and the names of owners. As root, the last line below puts it back exactly.
 
     \b
     Example: pacha export bar > bar.tar
              pacha export bar --path /etc/nginx --at yesterday > nginx.tar
+             tar --acls --xattrs --xattrs-include='*' -xpf bar.tar -C DIR
     """
     if at_terminal():
         raise UsageError(

@@ -108,14 +108,14 @@ def _key_hint(endpoint: Endpoint, outcomes: set[KeyOutcome]) -> str:
     if not_refused and outcomes & {KeyOutcome.NOT_A_KEY, KeyOutcome.PUBLIC}:
         return "Name the private half of a key in pacha.ssh.key, not its .pub file."
     let_in = (
-        f"on the master: pacha add-host HOST --key FILE --install {endpoint.user} (only where "
+        f"pacha add-host HOST --key FILE --install {endpoint.user} (only where "
         "there is no Pacha: ssh-copy-id); check pacha.ssh.user."
     )
     if not_refused and KeyOutcome.MISSING in outcomes:
-        return f"Correct pacha.ssh.key; or make that key with ssh-keygen and let its .pub in, {let_in}"
+        return f"Correct pacha.ssh.key; or make that key with ssh-keygen and let its .pub in, on the master: {let_in}"
     if KeyOutcome.HUNG_UP in outcomes:
         return (
             "sshd hangs up after MaxAuthTries: if it knows another key than these, name that in pacha.ssh.key, to be "
-            f"tried first; if it knows none, let one in, {let_in}"
+            f"tried first; if it knows none, let one in, on the master: {let_in}"
         )
-    return f"Copy its public half (.pub) to the master and let it in, {let_in}"
+    return f"Copy its public half (.pub) to the master, and let it in there: {let_in}"
