@@ -21,9 +21,9 @@ _SHOWN = 20  #: missing accounts
 def status_text(status: Status) -> str:
     """The state of this host, for people: lines."""
     lines = [
-        ("host", f"{status.host} (machine {status.machine or 'without a number yet'})"),
+        ("host", f"{status.host} (machine {status.machine or 'without an id yet'})"),
         ("watched", f"{status.watched} path{'' if status.watched == 1 else 's'}, every {status.frequency:g} hours"),
-        ("schedule", ", ".join(status.schedule) or "none of ours: pacha schedule install"),
+        ("schedule", ", ".join(status.schedule) or "no job of Pacha's: pacha schedule install"),
         ("", f"but nothing runs it: {status.idle.words}" if status.idle else ""),
         (
             "last success",
