@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import re
+import sqlite3
 from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
@@ -115,3 +118,11 @@ def test_what_no_host_has_any_more_is_swept(index: Index, monkeypatch: pytest.Mo
     index.remove("bar")
     index.sweep()
     assert list(index.paths()) == [] and index.hosts() == []
+
+
+def test_the_query_of_the_manual_is_one(index: Index, tmp_path: Path) -> None:
+    page = (Path(__file__).resolve().parents[3] / "docs/on-disk.rst").read_text("utf-8")
+    (query,) = re.findall(r'fleet\.db "(SELECT [^"]+)"', page)
+    index.replace("bar", "mark", record(line("/etc/motd")))
+    with closing(sqlite3.connect(tmp_path / "fleet.db")) as connection:
+        assert connection.execute(query).fetchall() == [("bar", "/etc/motd")]
