@@ -268,10 +268,15 @@ def _commit_watched(
         if lost_history.is_lost(session, watched.repository, watched.node):
             before = {}
             lost_history.tell(session, watched.path)
-        return commit.commit(
-            repository, watched, parent, before, now, note, session.accounts, session.sealing.sealer, owed,
-            session.sharing,
-        )  # fmt: skip
+        try:
+            return commit.commit(
+                repository, watched, parent, before, now, note, session.accounts, session.sealing.sealer, owed,
+                session.sharing,
+            )  # fmt: skip
+        except PachaError as error:
+            if error.code == "disk-refused":
+                refused.append(error)
+            raise
 
     def send(target: MasterTarget, peer: Upload) -> commit.Committed:
         heads = peer.heads()
@@ -282,7 +287,7 @@ def _commit_watched(
         peer.push(repository, committed.node, beside=is_divergent, whole=target.whole)
         return committed
 
-    result = None
+    result, refused = None, list[PachaError]()  # what the disk here refuses is no fault of the master
     if watched.node is None and not repository.heads():  # then masters probably have nothing of it either
         with session.following(watched.repository) as growth:
             result = commit_on((), session.repository(watched.repository, growth))
@@ -292,6 +297,8 @@ def _commit_watched(
             target.sent[watched.repository] = result.node
             return result  # the other masters get it after everything is committed
         except PachaError as error:
+            if refused:
+                raise
             session.fail(target, error)
     return result or commit_on(())
 

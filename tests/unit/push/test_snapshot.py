@@ -6,17 +6,18 @@ import hashlib
 import os
 import random
 from pathlib import Path
+from typing import NoReturn
 
 import pytest
 
-from pacha.errors import Concern
+from pacha.errors import Concern, PachaError
 from pacha.files.metadata import Kind
 from pacha.files.names import LONGEST_STORED
 from pacha.host import watch
 from pacha.host.context import Context
 from pacha.host.packages import Told
 from pacha.machine.packages import package_list
-from pacha.push import push, reconcile
+from pacha.push import commit, push, reconcile
 from pacha.push.scan import read_last_snapshot, scan
 from pacha.push.snapshot import NewSnapshot, build_snapshot, commit_snapshot
 from pacha.store import companions, database, history
@@ -211,3 +212,21 @@ def recorded(here: Context) -> list[object]:
         rows = [connection.execute(f"SELECT * FROM {table} ORDER BY id").fetchall() for table in tables]
     live = database.read(here.state.database, whole=False).live
     return [rows, *(Repository.open(here.state.repository(top.repository)).names(top.node or "") for top in live)]
+
+
+def test_what_the_disk_here_refuses_is_tried_once_and_is_no_fault_of_the_master(
+    bar: Standalone, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A second try finds the transaction that the first could not roll back, and takes it for damage."""
+    bar.push()
+    tries = []
+
+    def refuse(*_: object) -> NoReturn:
+        tries.append(1)
+        raise PachaError("It cannot be written.", "no space left", "Make room.", code="disk-refused")
+
+    (bar.tree / "one").write_text("another\n")
+    monkeypatch.setattr(commit, "commit", refuse)
+    with pytest.raises(PachaError) as caught:
+        push.push(bar.context())
+    assert caught.value.code == "disk-refused" and tries == [1]
