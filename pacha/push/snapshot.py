@@ -268,20 +268,20 @@ def _commit_watched(
         if lost_history.is_lost(session, watched.repository, watched.node):
             before = {}
             lost_history.tell(session, watched.path)
+        return commit.commit(
+            repository, watched, parent, before, now, note, session.accounts, session.sealing.sealer, owed,
+            session.sharing,
+        )  # fmt: skip
+
+    def send(target: MasterTarget, peer: Upload) -> commit.Committed:
+        heads = peer.heads()
         try:
-            return commit.commit(
-                repository, watched, parent, before, now, note, session.accounts, session.sealing.sealer, owed,
-                session.sharing,
-            )  # fmt: skip
+            target.pull_beside(peer, repository, watched.repository, heads)
+            committed = commit_on(heads) if heads or result is None else result
         except PachaError as error:
             if error.code == "disk-refused":
                 refused.append(error)
             raise
-
-    def send(target: MasterTarget, peer: Upload) -> commit.Committed:
-        heads = peer.heads()
-        target.pull_beside(peer, repository, watched.repository, heads)
-        committed = commit_on(heads) if heads or result is None else result
         activity.begin(f"sending '{watched.repository}' to {target.label}")
         is_divergent = any(not repository.has(head) for head in heads)
         peer.push(repository, committed.node, beside=is_divergent, whole=target.whole)
