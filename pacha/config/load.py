@@ -294,7 +294,7 @@ def _ini(text: str, faults: list[Fault]) -> dict[str, str]:
             lines[(error.lineno or 1) - 1] = ""  # the first occurrence is reported below
             continue
         except configparser.MissingSectionHeaderError as error:
-            faults.append(Fault("", f"line {error.lineno} stands before the line [DEFAULT]"))
+            faults.append(Fault("", f"line {error.lineno} has no line [DEFAULT] above it"))
         except configparser.ParsingError as error:
             faults += [Fault("", f"line {number} has no key or no '='") for number, _ in error.errors]
         break

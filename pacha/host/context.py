@@ -49,7 +49,7 @@ def check_host(host: str) -> str:
         raise UsageError(
             f"'{escape(os.fsencode(host[:80]))}' cannot be the name of a host.",
             f"letters, digits, '.', '_', '-' only, {HOST_NAME_MAX} at most",
-            "Name it as 'pacha hosts' does.",
+            "Use a name that 'pacha hosts' shows on the master.",
             code="invalid-host-name",
         )
     return host

@@ -97,7 +97,7 @@ def dial(endpoint: Endpoint, timeout: float) -> socket.socket:
     except (socket.gaierror, UnicodeError) as error:
         raise UnreachableError(
             f"The name {endpoint.host} is not known to this machine's resolver.",
-            one_line(str(error)),
+            one_line(getattr(error, "strerror", "") or str(error)),
             "Check pacha.host and the network.",
             code="unknown-address",
         ) from error

@@ -233,7 +233,7 @@ def test_a_key_that_stands_twice_is_a_fault_with_its_line() -> None:
 @pytest.mark.parametrize(
     ("text", "reason"),
     [
-        ("pacha.host = a\n", "line 1 stands before the line [DEFAULT]"),
+        ("pacha.host = a\n", "line 1 has no line [DEFAULT] above it"),
         ("[default]\npacha.host = a\n", "section [default]"),
         ("[DEFAULT]\npacha.host\n", "line 2 has no key"),
         ("[DEFAULT]\npacha.host = a\n[x\x1b]\n", "section [x\\x1b]"),
