@@ -118,6 +118,6 @@ def _check_related(context: Context, staging: Staging) -> None:
         )
 
 
-def _move_aside(path: Path) -> str:
+def _move_aside(path: str | Path) -> str:
     """The command, in words that every shell takes."""
     return f"mv {shlex.quote(str(path))} {shlex.quote(f'{path}.old')}"
