@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 @click.option("--port", type=click.IntRange(1, 65535), metavar="PORT", help="Of the master's sshd, if it is not 22.")
 @click.option("--user", metavar="ACCOUNT", help="The account on the master.")
 @click.option("--hostname", metavar="NAME", help="This machine's name on the master.")
-@click.option("--watch", "paths", multiple=True, type=click.Path(), help="What to watch; may be given again.")
+@click.option("--watch", "paths", multiple=True, type=click.Path(), help="What to watch; may be repeated.")
 @click.option("--key", type=click.Path(), metavar="FILE", help="The private key; one is made if FILE is not there.")
 @click.option("--force", is_flag=True, help="Replace a configuration that is there.")
 @click.pass_obj

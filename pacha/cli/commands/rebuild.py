@@ -18,12 +18,16 @@ from pacha.restore import parallel  # noqa: F401 - the same
 @cli.command("rebuild")
 @click.argument("host")
 @click.option("--at", default="", metavar="WHEN", help="As it was then: a snapshot's id, a date, 'yesterday'.")
-@click.option("--path", "paths", multiple=True, type=click.Path(), help="Only this path, and what is below it.")
-@click.option("--directory", "directories", multiple=True, metavar="NAME", help="Only this watched directory.")
+@click.option(
+    "--path", "paths", multiple=True, type=click.Path(), help="Only this path, and what is below it; may be repeated."
+)
+@click.option(
+    "--directory", "directories", multiple=True, metavar="NAME", help="Only this watched directory; may be repeated."
+)
 @click.option("--target", type=click.Path(), metavar="DIR", help="Put everything below DIR instead.")
 @IDENTITY_OPTION
 @click.option("--delete", is_flag=True, help="Move what the snapshot does not have out of the way.")
-@click.option("--owner-map", type=click.Path(), metavar="FILE", help="Lines of old:new names.")
+@click.option("--owner-map", type=click.Path(), metavar="FILE", help="Give files to others: lines of old:new names.")
 @click.option(
     "--accounts",
     type=click.Choice(["renumber", "keep", "leave"]),
