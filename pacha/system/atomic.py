@@ -24,8 +24,9 @@ def replace_file(path: Path, data: bytes, *, mode: int = 0o600, overwrite: bool 
             os.link(temporary, path)
             os.unlink(temporary)
     except OSError as error:
-        temporary.unlink(missing_ok=True)
         error.filename = str(path)  # write(2) knows no name, and nobody else the temporary one
+        with suppress(OSError):
+            temporary.unlink()
         raise
 
 
