@@ -15,7 +15,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from pacha.config.load import Config, parse_config
+from pacha.config.config import Config
+from pacha.config.parse import parse_config
 from pacha.errors import PachaError
 from pacha.files import scan
 from pacha.files.exclude import Rules

@@ -30,7 +30,7 @@ from pacha.text import escape, local_minute, span
 from pacha.wire.master import PUSH, REBUILD
 
 if TYPE_CHECKING:
-    from pacha.config.load import Config
+    from pacha.config.config import Config
     from pacha.store.host_state import HostState
     from pacha.wire.master import Examined
 
