@@ -13,6 +13,7 @@ from pacha.files import scan
 from pacha.files.exclude import Rules
 from pacha.files.metadata import Entry
 from pacha.files.owners import Accounts
+from pacha.files.watch import Watch
 from pacha.host import owed
 from pacha.host.context import Context
 from pacha.push.push import Pushed, push
@@ -204,5 +205,5 @@ def test_what_is_owed_is_never_read_from_the_disk(bar: Standalone, people: Seale
 
 def scan_of(bar: Standalone) -> dict[bytes, Entry]:
     """The disk as it is now."""
-    top = scan.Watch(bar.path, False, Rules.of(()), False)
+    top = Watch(bar.path, False, Rules.of(()), False)
     return dict(scan.scan([top], {}, {}, Accounts.of_machine()).entries)
