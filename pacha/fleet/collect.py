@@ -19,13 +19,13 @@ from typing import Any
 from pacha.errors import DamagedError, PachaError
 from pacha.files.metadata import Kind
 from pacha.files.names import DATABASE, NODE, PACHA_DB
+from pacha.files.paths import is_normal
 from pacha.machine.packages import package_list
 from pacha.server.host_directory import HostDirectory
 from pacha.store import change_list, companions, database, hg
 from pacha.store.companions import PACKAGES
 from pacha.store.consistency import damaged_snapshot
 from pacha.store.revision import KNOWN_REQUIREMENTS
-from pacha.store.rows import is_normal
 from pacha.store.snapshot import Snapshot, Watched
 from pacha.text import printable
 from pacha.wire import message

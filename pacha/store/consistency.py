@@ -1,4 +1,4 @@
-"""Check that a snapshot from elsewhere is consistent as a whole; ``rows`` checks each row. Pure."""
+"""Check that a snapshot from elsewhere is consistent as a whole; ``row_checks`` checks each row. Pure."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from itertools import pairwise
 from pacha.errors import DamagedError
 from pacha.files.metadata import Entry, Kind
 from pacha.files.paths import prefix
-from pacha.store import rows
+from pacha.store import row_checks
 from pacha.store.snapshot import Snapshot, Watched, parents_of
 from pacha.text import escape
 
@@ -24,7 +24,7 @@ def check_consistency(snapshot: Snapshot, which: Iterable[bytes] | None = None) 
     every = entries if which is None else which
     check_places(snapshot.watched, every, lambda path: entries[path].kind if path in entries else None)
     for account in snapshot.accounts:
-        rows.check_account(account)
+        row_checks.check_account(account)
     above = {path for watched in snapshot.live for path in parents_of(watched.path)}
     for path, entry in snapshot.parents.items():
         if path not in above or not is_parent(entry):
@@ -37,7 +37,7 @@ def check_places(watched: Sequence[Watched], every: Iterable[bytes], kind_of: Ca
     ``kind_of`` tells what is at a path, as ``Kind`` has it; None for a path that is not there.
     """
     for one in watched:
-        rows.check_watched(one)
+        row_checks.check_watched(one)
     live = [one for one in watched if not one.retired]
     if len({one.repository.lower() for one in watched}) < len(watched):
         raise damaged_snapshot("two watched paths share a repository")

@@ -20,7 +20,7 @@ from pacha.errors import DamagedError, PachaError
 from pacha.files.amended import Amended
 from pacha.files.metadata import Entry
 from pacha.files.owners import Account
-from pacha.store import rows
+from pacha.store import row_checks, rows
 from pacha.store.consistency import check_consistency, check_places, damaged_snapshot, foreign_database
 from pacha.store.recorded import Recorded, Summary, may_be_sealed
 from pacha.store.snapshot import READABLE_FROM, SCHEMA, SEALED_SCHEMA, Snapshot, Watched
@@ -140,7 +140,7 @@ def read_foreign(path: str, known: dict[Row, Entry] | None = None, *, whole: boo
     with _foreign(path) as connection:
         if not whole:
             return Snapshot(*_load_head(connection))
-        snapshot = _load(connection, rows.checked_entry if known is None else _remembering(known))
+        snapshot = _load(connection, row_checks.checked_entry if known is None else _remembering(known))
     check_consistency(snapshot)
     return snapshot
 
@@ -255,7 +255,7 @@ def _load_accounts(connection: sqlite3.Connection) -> tuple[Account, ...]:
 
 
 def _load_head(connection: sqlite3.Connection) -> tuple[Mapping[str, str], tuple[Watched, ...]]:
-    meta = rows.check_meta(dict(connection.execute("SELECT key, value FROM meta")))
+    meta = row_checks.check_meta(dict(connection.execute("SELECT key, value FROM meta")))
     _check_schema(meta)
     watched = "SELECT path, kind, repository, node, exclude, one_filesystem, retired FROM watched ORDER BY id"
     return meta, tuple(rows.to_watched(row) for row in connection.execute(watched))
@@ -265,7 +265,7 @@ def _remembering(known: dict[Row, Entry]) -> Callable[[Row], Entry]:
     def convert(row: Row) -> Entry:
         entry = known.get(row)
         if entry is None:
-            entry = known[row] = rows.checked_entry(row)
+            entry = known[row] = row_checks.checked_entry(row)
         return entry
 
     return convert
