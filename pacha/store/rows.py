@@ -11,6 +11,7 @@ from pacha.files.metadata import EVERYWHERE, Entry, Holes, Kind
 from pacha.files.owners import Account
 from pacha.store.snapshot import Watched
 
+Row = tuple[Any, ...]  #: in the order of COLUMNS
 COLUMNS = (
     "path", "kind", "mode", "uid", "gid", "owner", "grp", "mtime_ns", "size", "sha256", "target", "link_group",
     "device", "xattrs", "flags", "stored", "parts", "sparse", "holes", "project", "sealed",

@@ -21,7 +21,7 @@ from hypothesis import strategies as st
 
 from pacha.errors import DamagedError
 from pacha.files import paths
-from pacha.store import database
+from pacha.store import untrusted_db
 from pacha.store.snapshot import Snapshot
 from pacha.wire.scp import Limits, receive
 from tests.support.amount import amount
@@ -91,7 +91,7 @@ def one_database(
         data[place % len(data)] = value
     Path(path).write_bytes(data if cut is None else data[: cut % len(data)])
     try:
-        _check(database.read_foreign(path))
+        _check(untrusted_db.read(path))
     except DamagedError as error:
         assert (error.message + error.why + error.hint).isprintable()
 

@@ -18,7 +18,7 @@ from pacha.host import owed
 from pacha.host.context import Context
 from pacha.push.push import Pushed, push
 from pacha.sealing import keys
-from pacha.store import database, hg
+from pacha.store import database, hg, tables
 from pacha.store.snapshot import Snapshot
 from tests.support.canaries import found
 from tests.support.sealing import Sealers, new_identity, sealers
@@ -65,7 +65,7 @@ def test_only_what_matches_is_sealed_and_only_then_the_format_is_newer(bar: Stan
 
 def columns(bar: Standalone) -> set[str]:
     with database.connect(bar.context().state.database) as connection:
-        return database._names_of(connection, "entry")
+        return tables.column_names(connection, "entry")
 
 
 def test_an_unchanged_file_is_not_sealed_again(bar: Standalone, people: Sealers) -> None:
