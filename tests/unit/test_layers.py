@@ -58,6 +58,8 @@ OWNERS: dict[str, frozenset[str]] = {
             "plain_reading",
             "revlog",
             "repository",
+            "reader",
+            "commit_context",
             "peer",
             "purging",
             "server",

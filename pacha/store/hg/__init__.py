@@ -34,7 +34,8 @@ if TYPE_CHECKING:
     from pacha.store.hg.new_store import Log, NewStore
     from pacha.store.hg.peer import Peer, open_peer
     from pacha.store.hg.purging import FileRevision
-    from pacha.store.hg.repository import Reader, Repository, Revision, load
+    from pacha.store.hg.reader import Reader
+    from pacha.store.hg.repository import Repository, Revision, load
     from pacha.store.hg.revlog import OneRevisionReader
     from pacha.store.hg.runtime import frequent_gc
     from pacha.store.hg.server import recover, serve
@@ -67,7 +68,7 @@ __all__ = [
 
 #: The module of each name that is imported at first use (PEP 562).
 _MODULES = {
-    **dict.fromkeys(["Reader", "Repository", "Revision", "load"], "repository"),
+    **dict.fromkeys(["Repository", "Revision", "load"], "repository"),
     **dict.fromkeys(["Peer", "open_peer"], "peer"),
     **dict.fromkeys(["recover", "serve"], "server"),
     "FileRevision": "purging",
@@ -75,6 +76,7 @@ _MODULES = {
     **dict.fromkeys(["Log", "NewStore"], "new_store"),
     **dict.fromkeys(["SecondWriter", "complete", "make_repository"], "first_commit"),
     "OneRevisionReader": "revlog",
+    "Reader": "reader",
     "open_lazily": "lazy",
     "unified": "diff",
 }

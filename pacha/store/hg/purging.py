@@ -19,7 +19,7 @@ from mercurial import node as nodes
 
 from pacha.library import require
 from pacha.store.hg.bounds import LIBRARY
-from pacha.store.hg.runtime import Place, frequent_gc, translate_errors
+from pacha.store.hg.runtime import Place, frequent_gc, reading, translate_errors
 
 #: What Mercurial leaves of a transaction that is over or was killed at its end (mercurial/transaction.py), and of a
 #: censor that was killed.
@@ -42,13 +42,13 @@ class FileRevision:
 
 def every_revision(repo: Any, place: Place, wanted: Callable[[bytes], bool]) -> Iterator[FileRevision]:
     """Every revision of the stored names that are ``wanted``, purged ones too. Raises DamagedError."""
-    with translate_errors(f"The repository {place} is damaged.", place):
+    with reading(place):
         yield from (revision for revision, _ in _revisions(repo, wanted))
 
 
 def contents(repo: Any, place: Place, wanted: Callable[[bytes], bool]) -> Iterator[tuple[FileRevision, bytes]]:
     """The same, each with its bytes, but for purged ones."""
-    with translate_errors(f"The repository {place} is damaged.", place):
+    with reading(place):
         for revision, log in _revisions(repo, wanted):
             if not revision.is_purged:
                 yield revision, bytes(log.read(nodes.bin(revision.node)))
@@ -76,7 +76,7 @@ def present(repo: Any, place: Place, revisions: Iterable[str]) -> set[tuple[byte
     Only what differs from the revision before is looked at, and two manifests at most are in memory.
     """
     found, before = set[tuple[bytes, bytes]](), None
-    with translate_errors(f"The repository {place} is damaged.", place):
+    with reading(place):
         log = repo.changelog
         for number in sorted(log.rev(raw) for raw in set(map(nodes.bin, revisions)) if has(log, raw)):
             manifest = repo[number].manifest()

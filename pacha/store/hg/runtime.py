@@ -133,6 +133,11 @@ def translate_errors(message: str, place: Place = Place("")) -> Iterator[None]:
         raise DamagedError(message, why, place.advice, subject=f"{place} {why}", code="repository-damaged") from None
 
 
+def reading(place: Place) -> contextlib.AbstractContextManager[None]:
+    """Turn what Mercurial raises while it reads the repository at ``place`` into a PachaError, mostly DamagedError."""
+    return translate_errors(f"The repository {place} is damaged.", place)
+
+
 def cure_of(failure: OSError) -> str:
     """What to do about a disk that refuses."""
     return f"{_CURES.get(failure.errno or 0, 'Fix that')}, then run this again."
