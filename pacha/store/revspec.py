@@ -105,11 +105,6 @@ def _begin(when: str, now: float) -> float | None:
     return ends[0] - (60 if match and not match["second"] else 1)
 
 
-def local(at: float) -> str:
-    """``at`` (seconds since the epoch) in a form that WHEN accepts: local time, to the second."""
-    return local_second(at)
-
-
 def _newest(when: str, moment: float, snapshots: Sequence[SnapshotRef], now: float) -> SnapshotRef:
     chosen = next((snapshot for snapshot in snapshots if snapshot.at is not None and snapshot.at < moment), None)
     if chosen is None:
@@ -147,10 +142,11 @@ def _known(snapshots: Sequence[SnapshotRef]) -> str:
 
 
 def _listed(snapshots: Sequence[SnapshotRef]) -> str:
-    words = [
-        f"{snapshot.node[:12]} ({'damaged' if snapshot.at is None else local(snapshot.at)})" for snapshot in snapshots
-    ]
-    return enumerated(words, _NEAR)
+    return enumerated([f"{ref.node[:12]} ({_when_made(ref)})" for ref in snapshots], _NEAR)
+
+
+def _when_made(snapshot: SnapshotRef) -> str:
+    return "damaged" if snapshot.at is None else local_second(snapshot.at)
 
 
 def _moments(when: str, now: float) -> list[float]:

@@ -17,7 +17,7 @@ from pacha.files.exclude import Rules
 from pacha.files.keyed import SEALED_SIZE
 from pacha.files.metadata import MOST_HOLES, Entry, Holes, Kind
 from pacha.files.names import NODE
-from pacha.files.owners import Account
+from pacha.files.owners import LARGEST_ID, Account
 from pacha.files.paths import is_normal
 from pacha.store.rows import COLUMNS, KINDS, SEALED, from_entry, to_entry
 from pacha.store.snapshot import Watched
@@ -27,12 +27,11 @@ from pacha.text import escape
 _XATTR_NAME = re.compile(rb"[a-z0-9_]+\.[^\0]+\Z", re.DOTALL)
 _TIME = re.compile(rb"-?[0-9]{1,30}\Z")
 _LONGEST_PATH = 4095  # PATH_MAX without its NUL (limits.h): the longest path that can be watched
-_MOST_ID = 2**32 - 2  # (uid_t) -1 means "no change" to chown(2)
 _NONE = type(None)
 #: Each column's name, its allowed types, and the largest number allowed (the smallest is 0).
 _TYPES: tuple[tuple[str, tuple[type, ...], int | None], ...] = (
-    ("path", (bytes,), None), ("kind", (str,), None), ("mode", (int,), 0o7777), ("uid", (int,), _MOST_ID),
-    ("gid", (int,), _MOST_ID), ("owner", (bytes, _NONE), None), ("grp", (bytes, _NONE), None),
+    ("path", (bytes,), None), ("kind", (str,), None), ("mode", (int,), 0o7777), ("uid", (int,), LARGEST_ID),
+    ("gid", (int,), LARGEST_ID), ("owner", (bytes, _NONE), None), ("grp", (bytes, _NONE), None),
     ("mtime_ns", (int, bytes), None), ("size", (int,), 2**63 - 1), ("sha256", (bytes, _NONE), None),
     ("target", (bytes, _NONE), None), ("link_group", (int, _NONE), 2**63 - 1), ("device", (int, _NONE), 2**63 - 1),
     ("xattrs", (str,), None), ("flags", (int,), 2**32 - 1), ("stored", (bytes, _NONE), None),
@@ -98,7 +97,7 @@ def check_account(account: Account) -> Account:
         _demand(name != b"" and not name.startswith(b"-"), where, "its name is invalid")
     for number in (account.number, account.gid):
         _check(number, int, where, "number")
-        _demand(0 <= number <= _MOST_ID, where, "its number is out of range")
+        _demand(0 <= number <= LARGEST_ID, where, "its number is out of range")
     return account
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import compress
@@ -93,10 +92,7 @@ class Snapshot:
 
 def parents_of(path: bytes) -> list[bytes]:
     """The directories above ``path``, nearest first, without the root."""
-    parents = []
-    while (path := os.path.dirname(path)) not in (b"/", b""):
-        parents.append(path)
-    return parents
+    return [folder for folder in paths.ancestors(path) if folder != b"/"]
 
 
 def placed(live: Iterable[Watched], each: Mapping[bytes, _T]) -> Iterator[tuple[Watched, _T]]:

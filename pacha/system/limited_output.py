@@ -95,7 +95,7 @@ def read_output(
         _running.discard(process)
     if expired.is_set():
         raise TimeoutError(f"no end within {seconds:g} seconds")
-    return Ended(status, output[: most + 1], last.bytes())
+    return Ended(status, output, last.bytes())
 
 
 def end_all() -> None:

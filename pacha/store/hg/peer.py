@@ -268,4 +268,4 @@ def _talking(what: str, local: bool) -> Iterator[None]:
 
 
 def _real(heads: Iterable[bytes]) -> tuple[str, ...]:
-    return tuple(nodes.hex(node).decode() for node in heads if node != nodes.nullid)
+    return tuple(node.hex() for node in heads if node != nodes.nullid)

@@ -65,8 +65,8 @@ def _revisions(repo: Any, wanted: Callable[[bytes], bool]) -> Iterator[tuple[Fil
     for name in sorted(filter(wanted, stored_names(repo))):
         log = repo.file(name)
         for number in log:
-            brought_by = nodes.hex(repo.changelog.node(log.linkrev(number))).decode()
-            node, is_purged = nodes.hex(log.node(number)).decode(), bool(log.iscensored(number))
+            brought_by = repo.changelog.node(log.linkrev(number)).hex()
+            node, is_purged = log.node(number).hex(), bool(log.iscensored(number))
             yield FileRevision(name, node, log._revlog.rawsize(number), brought_by, is_purged), log
 
 

@@ -68,8 +68,7 @@ class Repository:
     def heads(self) -> tuple[str, ...]:
         """The nodes of every head, newest first; () when empty."""
         with reading(self._place):
-            heads = [nodes.hex(node).decode() for node in self._repo.heads()]
-        return tuple(node for node in heads if node != NULL)
+            return tuple(node.hex() for node in self._repo.heads() if node != nodes.nullid)
 
     def has(self, node: str) -> bool:
         """Whether the repository has ``node``."""
@@ -88,7 +87,7 @@ class Repository:
             log = self._repo.changelog
             newest_first = [log.node(revision) for revision in range(len(log) - 1, -1, -1)]
         for node in newest_first:
-            yield nodes.hex(node).decode()
+            yield node.hex()
 
     def note(self, node: str) -> Note:
         """The note of the revision ``node``."""
@@ -116,9 +115,9 @@ class Repository:
         """The lines of ``name`` in ``node``, each with the revision that brought it in. Raises DamagedError."""
         with reading(self._place):
             lines = self._repo[nodes.bin(node)][name].annotate()
-            brought = {id(line.fctx): line.fctx for line in lines}
-            found = {key: nodes.hex(file.node()).decode() for key, file in brought.items()}
-            return [(found[id(line.fctx)], bytes(line.text)) for line in lines]
+            files = {id(line.fctx): line.fctx for line in lines}
+            brought_by = {key: file.node().hex() for key, file in files.items()}
+            return [(brought_by[id(line.fctx)], bytes(line.text)) for line in lines]
 
     def every_revision(self, wanted: Callable[[bytes], bool]) -> Iterator[purging.FileRevision]:
         """Every revision of the stored names that are ``wanted``, purged ones too. Raises DamagedError."""
@@ -219,14 +218,14 @@ class Repository:
                         changes = CommitContext(
                             self._repo, parent=parent, written=written, removed=removed, content=content, note=note
                         )
-                        node = self._repo.commitctx(changes)
+                        node: bytes = self._repo.commitctx(changes)
                         if parent != NULL and self._same_manifest(node, parent):
                             raise _NothingDiffers
                     self._repo.manifestlog.clearcaches()  # it keeps whole manifests
             except _NothingDiffers:
                 self._repo.invalidateall()
                 return parent
-        return str(nodes.hex(node).decode())
+        return node.hex()
 
     def _same_manifest(self, node: bytes, parent: str) -> bool:
         log = self._repo.changelog

@@ -7,7 +7,7 @@ import errno
 import gc
 import io
 import shlex
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -53,13 +53,18 @@ def quiet_ui() -> Any:
                 # It searches every incoming revision for copies, which Pacha never records (hg help config.storage);
                 # hashes are checked nevertheless.
                 ("storage.revlog.issue6528.fix-incoming", "no"), VALIDATE, *FORMAT]  # fmt: skip
-    for name, value in settings:
-        section, _, key = name.partition(".")
-        ui.setconfig(section.encode(), key.encode(), value.encode(), b"pacha")
+    configure(ui, settings)
     ui.fout = ui.ferr = io.BytesIO()
     extensions.loadall(ui)
     extensions.populateui(ui)
     return ui
+
+
+def configure(ui: Any, settings: Iterable[tuple[str, str]]) -> None:
+    """Give ``ui`` these settings: names as in ``section.key``, and values."""
+    for name, value in settings:
+        section, _, key = name.partition(".")
+        ui.setconfig(section.encode(), key.encode(), value.encode(), b"pacha")
 
 
 @contextlib.contextmanager

@@ -19,7 +19,7 @@ from mercurial.utils import procutil
 from pacha.library import UnknownLibraryError, require, require_use
 from pacha.store.hg.bounds import LIBRARY, bound_conversation
 from pacha.store.hg.incoming import AcceptsPurged, check_incoming
-from pacha.store.hg.runtime import frequent_gc, quiet_ui, translate_errors
+from pacha.store.hg.runtime import configure, frequent_gc, quiet_ui, translate_errors
 from pacha.store.revision import MOST
 
 #: Commands (hg help internals.wireprotocol) with which any client finds the missing revisions.
@@ -72,9 +72,7 @@ def serve(
     PachaError.
     """
     ui = quiet_ui()
-    for name, value in (*_SETTINGS, ("server.uncompressed", "yes" if new else "no")):
-        section, _, key = name.partition(".")
-        ui.setconfig(section.encode(), key.encode(), value.encode(), b"pacha")
+    configure(ui, [*_SETTINGS, ("server.uncompressed", "yes" if new else "no")])
     ui.fout, ui.ferr = procutil.stderr if pipes else procutil.stdout, procutil.stderr
     _restrict_protocol(_TALKING + _READING * read + _WRITING * write, (*_PARTS, *[_STREAM] * new))
     incomplete = _track_streams() if new else []
