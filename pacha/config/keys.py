@@ -19,7 +19,7 @@ from urllib.parse import urlsplit
 from pacha.system.home import expand_home
 from pacha.text import printable
 
-HOST_NAME_MAX = 240  #: of the 255 bytes of a file name; the rest is for ".", ".json" and what makes a new file unique
+HOST_NAME_MAX = 240  #: of the 255 bytes of a file name; the rest is for ".", ".json" and a temporary name's suffix
 HOST_NAME = re.compile(rf"[A-Za-z0-9][A-Za-z0-9._-]{{0,{HOST_NAME_MAX - 1}}}", re.ASCII)
 _DAYS = {"d": 1, "w": 7, "m": 30, "y": 365}
 NO_KEY = "no"  #: the ``pacha.sign.key`` of a host that does not sign

@@ -1,4 +1,4 @@
-"""Load the configuration file: what can be read as text, and what only its owner can change."""
+"""Load the configuration file, if it is a text that only trusted users can change."""
 
 from __future__ import annotations
 

@@ -48,12 +48,12 @@ def find_config(
 
 
 def is_configured_for_root(system_file: Path = SYSTEM_FILE, state: Path = _STATE_OF_ROOT) -> bool:
-    """Whether root has a configuration, or a state folder (it may be elsewhere), as far as any user can see."""
+    """Whether root has a configuration or a state folder in the usual place, as far as this user can see."""
     for path in (system_file, state):
         try:
             os.lstat(path)
             return True
-        except PermissionError:  # the folder is there, and closed
+        except PermissionError:  # the folder exists, and this user may not enter it
             return True
         except OSError:
             continue

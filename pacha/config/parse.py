@@ -22,7 +22,7 @@ _OBSOLETE = re.compile(r"pacha\.(master|log\..+|hg\.autocorrect)")
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """One thing wrong with the file; ``key`` is empty where no single key is to blame."""
+    """A fault of the file; ``key`` is empty where it concerns no single key."""
 
     key: str
     reason: str
@@ -32,7 +32,7 @@ class Fault:
 
 
 class ConfigFaults(ConfigError):
-    """A file with faults: all of them, in ``faults`` and joined in ``why``."""
+    """The faults of a file: in ``faults``, and joined in ``why``."""
 
     def __init__(self, path: Path | None, faults: list[Fault]) -> None:
         where = printable(str(path)) if path else "configuration"
@@ -95,7 +95,7 @@ def _known(given: dict[str, str], faults: list[Fault]) -> tuple[dict[str, str], 
 
 
 def _one_line(key: Key, value: str) -> str:
-    """Return ``value``. Raises ValueError for a probable mistake (a line taken as part of the value, a comment ...)."""
+    """Return ``value``. Raises ValueError for a probable mistake, such as a comment or an indented line in it."""
     for line in value.split("\n")[1:]:
         if re.match(r"pacha\.[^\s=:]*\s*[=:]", line, re.IGNORECASE):
             raise ValueError(f"the line '{printable(line)}' below it is indented, so it counts as part of the value")

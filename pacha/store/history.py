@@ -54,7 +54,7 @@ def at(state: StateFolder, when: str) -> Snapshot:
 
 
 def parse(image: bytes, folder: Path, known: dict[Row, Entry] | None = None, *, whole: bool = True) -> Snapshot:
-    """The snapshot in the bytes of a pacha.db, through a temporary file in ``folder``. Raises DamagedError.
+    """The snapshot in the bytes of a pacha.db, read from a temporary file in ``folder``. Raises DamagedError.
 
     ``known`` and ``whole`` as in ``untrusted_db.read``.
     """

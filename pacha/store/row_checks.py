@@ -1,7 +1,4 @@
-"""Check what a pacha.db from elsewhere says: each entry, watched path, account and text of it, before any use.
-
-Root writes what a fetched database says.
-"""
+"""Check each entry, watched path and account of a pacha.db from elsewhere, for root writes what it says."""
 
 from __future__ import annotations
 
@@ -121,9 +118,9 @@ def _check_types(row: Sequence[Any]) -> None:
 
 @lru_cache(maxsize=1024)
 def _places(kinds: tuple[type, ...]) -> tuple[list[int], list[tuple[int, int]]]:
-    """Where a row whose values are of these ``kinds`` has bytes without NUL, and numbers with the largest allowed.
+    """The places in a row of bytes that may hold no NUL, and of numbers, with the largest allowed.
 
-    Raises ValueError unless these are the types of its columns. There are few, and so this is asked once for many rows.
+    ``kinds``: the types of its values; raises ValueError unless the columns have these types. Many rows have the same.
     """
     texts, numbers = [], []
     for place, (kind, (name, allowed, most)) in enumerate(zip(kinds, _TYPES, strict=True)):

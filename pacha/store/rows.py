@@ -16,9 +16,9 @@ COLUMNS = (
     "path", "kind", "mode", "uid", "gid", "owner", "grp", "mtime_ns", "size", "sha256", "target", "link_group",
     "device", "xattrs", "flags", "stored", "parts", "sparse", "holes", "project", "sealed",
 )  # fmt: skip
-#: Those that the first snapshots of this schema did not have, with their types. They may be NULL.
+#: The columns that the first snapshots of this schema did not have, with their types. They may be NULL.
 LATER = {"sparse": "INTEGER", "holes": "TEXT", "project": "INTEGER", "sealed": "BLOB"}
-SEALED = "sealed"  #: the last column, which only those have that seal something
+SEALED = "sealed"  #: the last column; only databases with a sealed file have it
 KINDS = {kind.value: kind for kind in Kind}
 
 
@@ -39,7 +39,7 @@ def to_entry(row: Sequence[Any]) -> Entry:
     (path, kind, mode, uid, gid, owner, group, mtime_ns, size, sha256, target, link_group, device, xattrs, flags,
      stored, parts, sparse, holes, project, sealed) = row  # fmt: skip
     mode, uid, gid, owner, group = _shared(mode, uid, gid, owner, group)
-    return Entry(  # by place: with names it takes three times as long, and this is done for every path
+    return Entry(  # by place: keyword arguments take three times as long, and every path has an entry
         path, KINDS[kind], mode, uid, gid, owner, group, int(mtime_ns), size, sha256, target, link_group, device,
         to_xattrs(xattrs) if xattrs else (), flags, stored, parts, _to_holes(sparse, holes), project, sealed,
     )  # fmt: skip
@@ -47,7 +47,7 @@ def to_entry(row: Sequence[Any]) -> Entry:
 
 @lru_cache(maxsize=1024)
 def _shared(*values: Any) -> tuple[Any, ...]:
-    """``values`` as they were given first: most paths have the mode and the owner of many others."""
+    """The first tuple with these ``values``, to save memory: many paths share mode and owner."""
     return values
 
 

@@ -73,7 +73,7 @@ class Snapshot:
         if watched not in self.live:
             return {path: entry for path, entry in self.entries.items() if watched.holds(path)}
         if len(self.live) == 1:
-            return self.entries  # there is nothing else that they could lie below
+            return self.entries  # they can be below nothing else
         if isinstance(self.entries, Amended):
             return self.entries.below(watched.path)
         if isinstance(self.entries, Recorded):
@@ -132,9 +132,9 @@ class Changes:
 
 
 def other_than(old: Mapping[bytes, Entry], new: Mapping[bytes, Entry]) -> dict[bytes, Entry]:
-    """Those entries of ``new`` that are not the very objects of ``old``, by path.
+    """The entries of ``new`` that are not the very objects of ``old``, by path.
 
-    A scan gives the object of ``old`` for what has not changed, so that these are few, and nothing else is compared.
+    A scan reuses the object of an entry that has not changed, so these are few, and no others need be compared.
     """
     if new is old:
         return {}
@@ -144,7 +144,7 @@ def other_than(old: Mapping[bytes, Entry], new: Mapping[bytes, Entry]) -> dict[b
 
 
 def missing_in(old: Mapping[bytes, Entry], new: Mapping[bytes, Entry]) -> dict[bytes, Entry]:
-    """Those entries of ``old`` whose paths ``new`` does not have."""
+    """The entries of ``old`` whose paths ``new`` does not have."""
     if isinstance(new, Amended) and new.amends(old):
         return {path: old[path] for path in new.removed}
     return {path: old[path] for path in old.keys() - new.keys()} if new is not old else {}

@@ -25,7 +25,7 @@ _held: list[int] = []  #: signals that came while they were held
 
 @contextmanager
 def held() -> Iterator[None]:
-    """Hold signals back until the end of the body, which must be short: for what must not be cut in two."""
+    """Hold signals back until the end of the body, which must be short and must not be interrupted."""
     global _holding
     _holding = True
     try:
@@ -94,9 +94,9 @@ class _Listener:
                 os.read(readable, 64)  # the repeated signals arrived here as well
 
     def _is_importing(self, frame: FrameType | None) -> bool:
-        """Whether ``frame``, which the caller has called, is of an import.
+        """Whether ``frame``, or a frame between it and the caller, is an import.
 
-        An exception may leave the lock taken that every import takes, or become another one where a class is made.
+        An exception in an import may leave its lock taken, or turn into another one where a class is created.
         """
         while frame is not None and frame is not self._caller:
             if frame.f_code.co_filename == _IMPORTING:

@@ -23,7 +23,7 @@ def join_fields(title: str, fields: Mapping[str, str]) -> bytes:
 
 
 def split_fields(text: bytes, title: str, names: Sequence[str]) -> dict[str, str]:
-    """The fields ``names`` of a signed text, which begin it in this order. What follows is a later Pacha's.
+    """The fields ``names``, with which a signed text begins, in this order. A later Pacha may add more after them.
 
     Raises ValueError.
     """

@@ -6,11 +6,11 @@ that of a repository, which may be hostile.
 
 This facade imports Mercurial, which takes a quarter of a second, when one of these is first used:
     Repository, Reader     a local repository: commit, read, history
-    OneRevisionReader      logs of one that may not be complete yet
-    open_lazily            a local repository, which is opened only when it has to be
+    OneRevisionReader      logs of one revision, also of a repository that is not complete yet
+    open_lazily            a local repository that is opened only when it must be
     make_repository        one with its first commit, which needs hardly anything of Mercurial
-    NewStore, Log          a part of that in another process
-    complete               one whose files came as they are
+    NewStore, Log          write the files of a new repository, in any process
+    complete               make a repository of files that came from another one
     open_peer, Peer        a connection to another repository: pull, push
     serve, recover         the other end of such a connection
     unified                the difference between two texts

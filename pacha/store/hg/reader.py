@@ -15,7 +15,7 @@ from pacha.text import escape
 
 
 class Reader:
-    """From a stored name to its bytes in one revision. ``beyond``: a log that was read goes beyond the last one."""
+    """Reads files of one revision. ``beyond``: a log that was read has data of a later revision than the last one."""
 
     def __init__(self, repo: Any, place: Place, manifest: Any) -> None:
         plainly(repo)

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from pacha.store.hg.first_commit import SecondWriter
 
 tombstone.keep_apart()
-_MAKING = threading.Lock()  #: the umask is that of all threads, and two set it back to each other's
+_MAKING = threading.Lock()  #: all threads share the umask, and two would restore each other's
 _LAST_SECOND = 253_370_764_800  #: the last time that datetime can show in any zone
 
 
@@ -124,18 +124,18 @@ class Repository:
         return purging.every_revision(self._repo, self._place, wanted)
 
     def file_revisions(self, wanted: Callable[[bytes], bool]) -> Iterator[purging.FileRevision]:
-        """Those of them that have their content. Raises DamagedError."""
+        """Every such revision that is not purged. Raises DamagedError."""
         return (revision for revision in self.every_revision(wanted) if not revision.is_purged)
 
     def contents(self, wanted: Callable[[bytes], bool]) -> Iterator[tuple[purging.FileRevision, bytes]]:
-        """Each content that the ``wanted`` names ever had, but for purged ones, the oldest of a name first.
+        """Every content that the ``wanted`` names ever had and that is not purged, of each name the oldest first.
 
-        A content that comes back as a new file has one revision, the first. Raises DamagedError.
+        Content that a file gets a second time has one revision, the first. Raises DamagedError.
         """
         return purging.contents(self._repo, self._place, wanted)
 
     def present(self, revisions: Iterable[str]) -> set[tuple[bytes, bytes]]:
-        """The stored name and node (20 bytes) of each file in any of ``revisions``; those that are missing have none.
+        """The stored name and node (20 bytes) of each file in any of ``revisions``; missing revisions are skipped.
 
         Raises DamagedError.
         """
@@ -152,14 +152,14 @@ class Repository:
             return purging.stored_names(self._repo)
 
     def erase(self, revisions: Mapping[bytes, Collection[str]]) -> int:
-        """Erase the content of these revisions of files (nodes by stored name), all or none; returns how many had any.
+        """Erase the content of ``revisions`` (nodes by stored name), all or none; returns how many had content.
 
-        What a killed run or Mercurial itself has put aside of this repository goes as well. Raises PachaError.
+        Removes the copies that a killed run or Mercurial itself has left of them as well. Raises PachaError.
         """
         return purging.erase(self._repo, self._place, revisions)
 
     def has_copies(self) -> bool:
-        """Whether an ``erase`` was killed before it removed what Mercurial had put aside."""
+        """Whether an ``erase`` was killed before it removed the copies that Mercurial keeps."""
         return any(True for _ in purging.copies(self.path))
 
     def is_purged(self, name: bytes, node: bytes) -> bool:
@@ -168,7 +168,7 @@ class Repository:
             return purging.is_purged(self._repo, name, node)
 
     def locked(self) -> AbstractContextManager[None]:
-        """Meanwhile nobody adds to it. Raises PachaError where another process has it for long."""
+        """Hold its lock, so that nobody adds to it. Raises PachaError where another holds it for long."""
         return purging.locked(self._repo, self._place)
 
     def is_plain(self) -> bool:
@@ -191,7 +191,7 @@ class Repository:
             return not any(goes_beyond(log, last) for log in logs)
 
     def _others(self, read: Set[bytes]) -> Set[bytes]:
-        """The names with a log, as the list of a plain store has them, but for those that were ``read``."""
+        """The names in the list of logs of a plain store, without those that were ``read``."""
         listed = {path.rpartition(b".")[0] for path in self._repo.store.fncache}
         return {path.removeprefix(b"data/") for path in listed if path.startswith(b"data/")} - read
 
@@ -208,8 +208,8 @@ class Repository:
 
         ``content`` is called once for each written name, in sorted order, and its result is not kept in memory; None
         means that the file disappeared. Returns the new node, or ``parent`` where nothing differs from it. What
-        ``content`` raises is passed on, and then nothing is committed. ``second`` helps where the repository is made by
-        this (``open_lazily``).
+        ``content`` raises is passed on, and then nothing is committed. ``second`` is only for a repository from
+        ``open_lazily``, whose first commit creates it.
         """
         with translate_errors(f"The repository {self._place} cannot be written.", self._place):
             try:

@@ -1,4 +1,4 @@
-"""Mercurial's settings and errors: it prints nothing, has Pacha's settings alone, and fails in plain words."""
+"""Mercurial's settings and errors: it prints nothing, has only Pacha's settings, and fails in plain words."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ _PACKAGE = "pacha.store.hg"
 
 bound_expansion()
 require(LIBRARY, util, "expandpath", "path")
-util.expandpath = lambda path: path  # it would replace a $NAME in the path of a repository by a variable
+util.expandpath = lambda path: path  # it would replace $NAME in a path by the value of a variable
 for registering in (mercurial.bundle2_part_handlers, mercurial.revset, mercurial.revset_predicates, mercurial.subrepo):
     registering.init()  # with lazy imports, this imports the module
 # The first object registers a keyword for each namespace, if nobody has; two threads would register it twice.
@@ -44,14 +44,14 @@ require(LIBRARY, namespaces, "namespaces")()
 
 
 def quiet_ui() -> Any:
-    """A user interface that prints nothing, asks nothing and has Pacha's settings alone."""
+    """A user interface that prints nothing, asks nothing and has only Pacha's settings."""
     ui = uimodule.ui()
     settings = [("ui.interactive", "no"), ("ui.quiet", "yes"), ("ui.timeout", str(_LOCK_SECONDS)),
                 ("ui.large-file-limit", "0"), ("phases.publish", "yes"), ("subrepos.allowed", "no"),
                 ("ui.report_untrusted", "no"),
                 ("censor.policy", "ignore"),  # purged content hides no line that came later (annotate)
-                # It searches every incoming revision for copies, which Pacha never records (hg help config.storage);
-                # hashes are checked nevertheless.
+                # The search of every incoming revision for copies, which Pacha never records, is off (hg help
+                # config.storage); hashes are checked all the same.
                 ("storage.revlog.issue6528.fix-incoming", "no"), VALIDATE, *FORMAT]  # fmt: skip
     configure(ui, settings)
     ui.fout = ui.ferr = io.BytesIO()
@@ -72,7 +72,7 @@ def frequent_gc() -> Iterator[None]:
     """Collect garbage often while Mercurial handles many or large files.
 
     Its file logs are reference cycles that each hold the last revision read, up to a part's size: with the usual
-    thresholds, hundreds of megabytes pile up. Objects that exist already are exempt.
+    thresholds, hundreds of megabytes pile up. Objects that exist already are not looked at.
     """
     before = gc.get_threshold()
     gc.freeze()
@@ -80,7 +80,7 @@ def frequent_gc() -> Iterator[None]:
     try:
         yield
     finally:
-        gc.collect()  # a commit is a cycle with the manifests; later this would look through all objects
+        gc.collect()  # a commit and its manifests are a cycle; after unfreeze() this would look at all objects
         gc.set_threshold(*before)
         gc.unfreeze()
 
