@@ -46,7 +46,7 @@ def _hosts(text: str) -> tuple[str, ...]:
     if len(set(names)) < len(names):
         raise ValueError("names the same master twice")
     if STANDALONE in names and len(names) > 1:
-        raise ValueError(f"'{STANDALONE}' (standalone) cannot stand beside other masters")
+        raise ValueError(f"'{STANDALONE}' (standalone) cannot be combined with other masters")
     return names
 
 

@@ -42,7 +42,7 @@ def _read(path: Path) -> str:
         if not stat.S_ISREG(status.st_mode):
             raise ConfigError(
                 f"{printable(str(path))}: not a file.",
-                "a special file stands there",
+                "it is a special file",
                 "Name the right file.",
                 code="configuration-not-a-file",
             )

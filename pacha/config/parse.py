@@ -87,7 +87,7 @@ def _known(given: dict[str, str], faults: list[Fault]) -> tuple[dict[str, str], 
     warnings: list[str] = []
     for name in (name for name in given if name not in NAMES):
         if _OBSOLETE.fullmatch(name):
-            warnings.append(f"{printable(name)}: has no meaning any more; remove the line")
+            warnings.append(f"{printable(name)}: is not used any more; remove the line")
         else:
             nearest = difflib.get_close_matches(name, NAMES, n=1, cutoff=0.0)
             faults.append(Fault(name, f"no such key; the nearest is {nearest[0]}"))

@@ -41,14 +41,14 @@ def _read_revoked(path: str) -> bytes:
     text = _read(path)
     if text.startswith(signature.KRL):
         if not signature.is_krl(text):
-            raise _unreadable(printable(path), "it is no KRL that ssh-keygen can read")
+            raise _unreadable(printable(path), "ssh-keygen cannot read this KRL")
         return text
     for number, line in enumerate(text.split(b"\n"), 1):
         try:
             if (words := line.strip()) and not words.startswith(b"#"):
                 signature.read_public(words)
         except ValueError:
-            raise _unreadable(printable(path), f"its line {number} is no public key") from None
+            raise _unreadable(printable(path), f"line {number} is not a public key") from None
     return text
 
 

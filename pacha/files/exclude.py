@@ -44,7 +44,7 @@ class Rules:
             return cls.of(patterns)
         except ValueError as error:
             raise ConfigError(
-                f"{key} has a pattern that is none.",
+                f"{key} has an invalid pattern.",
                 printable(str(error)),
                 "Correct it in the configuration.",
                 code="pattern-invalid",

@@ -223,7 +223,7 @@ def _look_again(collector: Collector, missing: list[bytes], fd: int, prefix: byt
             except FileNotFoundError:
                 missing.append(name)
     for name in missing:
-        collector.keep_known(prefix + name, "is listed by its directory, and cannot be found there")
+        collector.keep_known(prefix + name, "is listed by its directory, but cannot be found")
     return subdirectories
 
 

@@ -52,7 +52,7 @@ def check_places(watched: Sequence[Watched], every: Iterable[bytes], kind_of: Ca
             continue
         # Only the last of the tops that sort before ``path`` can hold it.
         if not tops or not _holds(roots[tops[bisect_right(tops, prefix(path)) - 1]], path):
-            raise damaged_snapshot(f"{escape(path[:200])} is below no watched path")
+            raise damaged_snapshot(f"{escape(path[:200])} is not below a watched path")
         if prefix(path) not in roots:
             if kind_of(folder) != Kind.DIRECTORY:
                 raise damaged_snapshot(f"{escape(path[:200])} lies in no directory")

@@ -238,9 +238,9 @@ def _purge(fields: Mapping[str, Any]) -> Purge:
         places={_content(name): tuple(map(os.fsencode, places)) for name, places in fields.get("places", {}).items()},
     )
     if not all(path.startswith(b"/") for path in purge.paths):
-        raise ValueError("a path begins with a '/'")
+        raise ValueError("a path does not begin with '/'")
     if purge.at < 0:
-        raise ValueError("it was before 1970")  # such a time changes when it is written and read
+        raise ValueError("a time is before 1970")  # such a time changes when it is written and read
     purge.command("")  # that its limits are words of a shell
     return purge
 
@@ -262,7 +262,7 @@ def decode_revisions(values: Mapping[str, Mapping[str, Iterable[str]]]) -> Revis
 
 def _node(value: str) -> str:
     if not NODE.fullmatch(value):
-        raise ValueError("a node has 40 hexadecimal digits")
+        raise ValueError("a node does not have 40 hexadecimal digits")
     return value
 
 

@@ -115,7 +115,7 @@ class StateFolder:
             text = (self.path / "memory.json").read_text(encoding="ascii")
             loaded = json.loads(text)
             if not isinstance(loaded, dict):
-                raise ValueError("it holds something else")
+                raise ValueError("it is not a JSON object")
             self._check_readable(loaded)
             return decode(loaded)
         except FileNotFoundError:

@@ -29,9 +29,9 @@ def limit_memory(most: int | None = None) -> Iterator[None]:
         yield
     except MemoryError:
         raise DamagedError(
-            "There is not enough memory for what the master has.",
+            "There is not enough memory for the history on the master.",
             f"it takes more than {allowed >> 20} MiB",
-            "Nothing was changed. Look at the master with 'hg verify'; if it is intact, rebuild where there is more.",
+            "Nothing was changed. Is the master intact ('hg verify')? Then use a machine with more memory.",
             code="memory-exhausted",
         ) from None
     finally:

@@ -47,7 +47,7 @@ def send(address: str, subject: str, text: str, message_id: str) -> None:
     except OSError as error:
         raise _not_accepted(program, f"its text cannot be put into a file: {refusal(error)}") from None
     if ended.failure:
-        raise _not_accepted(program, f"{ended.failure}: {one_line(ended.output[-2000:]) or 'it said nothing'}")
+        raise _not_accepted(program, f"{ended.failure}: {one_line(ended.output[-2000:]) or 'no output'}")
 
 
 def _mail(address: str, subject: str, text: str, message_id: str) -> bytes:
@@ -65,7 +65,7 @@ def _program() -> str:
     if not path:
         raise PachaError(
             "There is no sendmail on this machine.",
-            "it is what a mail is handed to",
+            "Pacha sends mail with it",
             "Install a mail system (postfix, exim4, dma, msmtp-mta), or write a page: --html DIR",
             code="no-sendmail",
         )

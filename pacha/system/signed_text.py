@@ -29,10 +29,10 @@ def split_fields(text: bytes, title: str, names: Sequence[str]) -> dict[str, str
     """
     lines = text.decode("ascii").split("\n")
     if len(text) > _MOST_TEXT or lines.pop() or lines[:1] != [title] or len(lines) <= len(names):
-        raise ValueError(f"it is no '{title}'")
+        raise ValueError(f"it is not a '{title}'")
     pairs = [line.partition(" ") for line in lines[1 : 1 + len(names)]]
     if [name for name, _, _ in pairs] != list(names):
-        raise ValueError("its lines are others")
+        raise ValueError("its lines are not the expected ones")
     return {name: value for name, _, value in pairs}
 
 

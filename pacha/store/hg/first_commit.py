@@ -91,8 +91,8 @@ def complete(path: str, files: Collection[bytes]) -> None:
     logs = {name for name in files if name.startswith((b"data/", b"dh/"))}
     is_own = encoded_folders(b"".join(name + b"\n" for name in names)) == listed
     if not (is_own and b"00changelog.i" in files and len(names) == len(logs) and set(map(encoded, names)) == logs):
-        why = "its files are not those of its list"
-        message = f"The files that came for the repository {os.path.basename(path)} are no history."
+        why = "its list names other files"
+        message = f"The files that came for the repository {os.path.basename(path)} are not a history."
         raise DamagedError(message, why, "Push again.", code="files-do-not-fit")
     for name, text in FORMAT_FILES.items():
         with open(os.open(os.path.join(store, name), NEW, 0o600), "wb") as stream:

@@ -86,7 +86,7 @@ class Peer:
             result = exchange.push(repository._repo, self._peer, force=beside, revs=[wanted], newbranch=True)
             if result.cgresult == 0 and not self._peer.known([wanted])[0]:
                 raise PachaError(
-                    message, "its Mercurial took nothing", "Look at it there with 'hg verify'.", code="push-refused"
+                    message, "its Mercurial accepted nothing", "Look at it there with 'hg verify'.", code="push-refused"
                 )
 
     def known(self, wanted: Iterable[str]) -> tuple[bool, ...]:
