@@ -32,7 +32,7 @@ class Collector:
     watch: Watch
     known: Mapping[bytes, Entry]
     remembered: Mapping[bytes, Fingerprint]
-    before: Fingerprints  #: those that are recorded
+    before: Fingerprints  #: ``remembered`` where they are recorded, else none
     accounts: Accounts
     mount_points: MountPoints
     result: Scan
@@ -41,7 +41,9 @@ class Collector:
     listed: dict[bytes, Fingerprint] = field(default_factory=dict)  #: of the directory that is listed, by name
     device: int = 0  #: of the watched path
     settled_ns: int = field(default_factory=lambda: time.time_ns() - _UNSETTLED_NS)
-    _named: set[tuple[int, bytes | None, int, bytes | None]] = field(default_factory=set)  #: owners that are right
+    _named: set[tuple[int, bytes | None, int, bytes | None]] = field(
+        default_factory=set
+    )  #: owners with unchanged names
     _ordered: list[bytes] = field(default_factory=list)  #: the known paths, once they are asked for
 
     def take(self, name: bytes, fd: int, path: bytes, status: os.stat_result) -> None:
@@ -51,7 +53,7 @@ class Collector:
             result.linked.setdefault((status.st_dev, status.st_ino), []).append(path)
         mark = fingerprint(status)
         if known is not None and self.remembered.get(path) == mark and self._matches(known, status):
-            self.entries[known.path] = known  # the objects that there are: of the same path others would be made
+            self.entries[known.path] = known  # by its own path object: ``path`` would be a second one in memory
             self.listed[name] = mark
             return
         unread: metadata.Unread = {}
@@ -64,7 +66,7 @@ class Collector:
             entry = content.as_known(entry, known, name, fd, self.keys)
             if entry.sha256 is None:
                 result.unread.add(path)
-        if unread:  # it is looked at again the next time
+        if unread:  # the next scan looks at it again
             entry, concerns = metadata.keep_attributes(entry, known, unread)
             result.concerns += concerns
         self.entries[path] = metadata.as_recorded(entry, known)
@@ -98,7 +100,7 @@ class Collector:
         kept = self._known_below(path)
         for known_path in kept if only_below or path not in self.known else [path, *kept]:
             self.entries[known_path] = self.known[known_path]
-            self.result.doubtful.add(known_path)  # its fingerprint is of what is there now
+            self.result.doubtful.add(known_path)  # its fingerprint, if any, is not of the known entry
 
     def _known_below(self, path: bytes) -> list[bytes]:
         """The known paths below ``path``, found by bisection: there may be many that cannot be looked at."""

@@ -66,7 +66,7 @@ def _complete(
     known: Mapping[bytes, Entry],
     before: Fingerprints,
 ) -> Container[bytes]:
-    """Complete the ``entries`` that differ with those that are as ``before``; return the paths that there are."""
+    """Add the entries that did not change since ``before`` to those that differ; return all paths."""
     if scanned.is_as_before(result, before):
         result.entries = known
         return before

@@ -26,7 +26,7 @@ def is_partial() -> bool:
 
 
 def is_unmapped_user(status: os.stat_result, name: bytes, dir_fd: int) -> bool:
-    """Whether the owner of ``name`` in ``dir_fd`` (its lstat: ``status``) may not be mapped here."""
+    """Whether the owner of ``name`` in ``dir_fd`` (lstat: ``status``) may be one that is not mapped here."""
     if status.st_uid != OVERFLOW or not is_partial():
         return False
     if not any(OVERFLOW in numbers for numbers in ranges("uid_map")):

@@ -20,7 +20,7 @@ from pacha.text import escape
 
 _ENCODING = sys.getfilesystemencoding()
 _ELSEWHERE = "what is in it is another file system (pacha.one.filesystem)"
-_LOOKS = 3  #: how often a name is looked at that is listed and not found; it may be removed and made all the time
+_LOOKS = 3  #: how often to look for a listed name that is not found: it may be replaced all the time
 
 
 def walk(collector: Collector) -> None:
@@ -48,7 +48,7 @@ def walk(collector: Collector) -> None:
 
 
 def _take_watched(collector: Collector, name: bytes, above: int, status: os.stat_result) -> None:
-    """Take the watched path itself, whose lstat is ``status``, without asking what is known of one that is the same."""
+    """Take the watched path itself (lstat: ``status``); if its fingerprint is the same, no known entry is needed."""
     path, mark = collector.watch.path, fingerprint(status)
     if collector.before.get(path) == mark:
         if collector.watch.single and status.st_nlink > 1:
@@ -160,7 +160,7 @@ def _look(collector: Collector, directory: bytes, fd: int) -> _Look | None:
 
 
 def _take_others(collector: Collector, directory: bytes, fd: int, look: _Look, before: Listing) -> list[bytes]:
-    """Take what is not as it was listed ``before`` of a directory in which ``look`` was found; return as ``_list``."""
+    """Take what differs in a directory that listed ``before`` and lists ``look`` now; return as ``_list``."""
     prefix, result, listing = paths.prefix(directory), collector.result, Listing.of(look.fingerprints)
     others, missing = set[bytes](), list[bytes]()
     if listing == before:
@@ -210,8 +210,8 @@ def _end_listing(
 def _look_again(collector: Collector, missing: list[bytes], fd: int, prefix: bytes) -> list[bytes]:
     """Take those of the ``missing`` names that are still listed; return the directories among them.
 
-    What is not listed any more is gone. What still is, and cannot be found, is named: a file system may show names that
-    it cannot look up.
+    A name that is not listed any more is gone. One that still is and cannot be found is reported: a file system may
+    list names that it cannot look up.
     """
     subdirectories: list[bytes] = []
     for _ in range(_LOOKS):
