@@ -26,6 +26,7 @@ def path(tmp_path: Path) -> str:
     return str(tmp_path / "pacha.db")
 
 
+@pytest.mark.slow
 @given(st.lists(st.dictionaries(st.sampled_from([b"/w/%d" % n for n in range(9)]), st.integers(0, 3)), max_size=6))
 @settings(max_examples=40, suppress_health_check=[HealthCheck.too_slow])
 def test_any_series_of_snapshots(series: list[dict[bytes, int]]) -> None:
