@@ -167,6 +167,7 @@ def test_a_list_that_the_parent_has_and_nobody_can_read_is_no_reason_to_stop(
     assert bar.push().packages == ()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("size", [10, 40 << 20])
 def test_a_file_that_takes_the_place_of_a_scanned_one_keeps_its_own_mode(bar: Standalone, size: int) -> None:
     """What was public becomes a secret between scan and reading: no snapshot has the secret as readable by all."""
@@ -182,6 +183,7 @@ def test_a_file_that_takes_the_place_of_a_scanned_one_keeps_its_own_mode(bar: St
     assert (kept.mode, kept.sha256) == (0o600, hashlib.sha256(b"x" * size).digest())
 
 
+@pytest.mark.slow
 @pytest.mark.soak
 @pytest.mark.parametrize("seed", range(int(amount("PACHA_TWINS", sample=2, soak=40))))
 def test_what_is_remembered_of_a_scan_changes_nothing_in_pacha_db(bar: Standalone, settled: None, seed: int) -> None:
