@@ -76,6 +76,7 @@ OWNERS: dict[str, frozenset[str]] = {
             "store.untrusted_db",
             "store.scan_cache",
             "fleet.index",
+            "fleet.index_file",
         }
     ),
     "click": frozenset({"__main__", *(name for name in MODULES if name.split(".")[0] in ("cli", "ui"))}),
