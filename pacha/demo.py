@@ -15,12 +15,14 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from pacha.config.load import Config, parse_config
+from pacha.config.config import Config
+from pacha.config.parse import parse_config
 from pacha.errors import PachaError
 from pacha.files import scan
 from pacha.files.exclude import Rules
 from pacha.files.metadata import Entry
 from pacha.files.owners import Accounts
+from pacha.files.watch import Watch
 from pacha.host import watch
 from pacha.host.context import Context
 from pacha.host.packages import SWITCH
@@ -112,7 +114,7 @@ def _change(opt: Path) -> None:
 
 def _look(opt: Path) -> dict[bytes, Entry]:
     """Every entry of the tree, with the hash of its content."""
-    top = scan.Watch(os.fsencode(opt / "foo"), False, Rules.of(()), False)
+    top = Watch(os.fsencode(opt / "foo"), False, Rules.of(()), False)
     result = scan.scan([top], {}, {}, Accounts.of_machine())
     digests = {path: hashlib.sha256(Path(os.fsdecode(path)).read_bytes()).digest() for path in result.unread}
     return {path: entry._replace(sha256=digests.get(path)) for path, entry in result.entries.items()}

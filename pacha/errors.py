@@ -16,7 +16,7 @@ from pacha.text import escape, printable
 
 _Error = TypeVar("_Error", bound="PachaError")
 
-#: Limits of this process (setrlimit(2)), by the error that tells of them.
+#: Limits of this process (setrlimit(2)), by the error that means that one is reached.
 _LIMITS = {errno.EFBIG: "ulimit -f", errno.EMFILE: "ulimit -n"}
 #: Faults of the system, not of Pacha: a full, read-only or failing disk, no permission, no memory, a limit.
 OF_THE_SYSTEM = frozenset([
@@ -32,13 +32,13 @@ def refused(error: OSError | MemoryError) -> OSError | None:
 
 
 def refusal(error: OSError) -> str:
-    """Say in words what the system refuses: the error, the limit that it tells of, and its path, safe to print."""
+    """What the system refuses, in words and safe to print: the error, the limit that is reached, and the path."""
     name = error.filename
     return cause(error) + (f": {escape(name)}" if isinstance(name, str | bytes) else "")
 
 
 def cause(error: OSError) -> str:
-    """Say an error of the system in words, with the limit of this process that it tells of, without its path."""
+    """An error of the system in words, with the limit of this process that is reached, without its path."""
     limit = f" ({_LIMITS[error.errno]})" if error.errno in _LIMITS else ""
     return (error.strerror or str(error)) + limit
 
@@ -61,7 +61,7 @@ class PachaError(Exception):
     """Something failed, and the user can act on it.
 
     ``message`` says what failed, ``why`` the cause, ``hint`` what to do next: one line (str) each. They are safe to
-    print whatever they were made from: what a terminal would obey is escaped here. They are for people. Programs
+    print whatever they were made from: control characters are escaped here. They are for people. Programs
     decide by the class; by ``code``, which stays the same when the words change; and by ``subject``, which
     distinguishes faults with one code (a path, a name; "" where there is no need). ``exit_code`` is the process's.
     """
@@ -142,7 +142,7 @@ class PurgedError(PachaError):
 
 
 class SealedError(PurgedError):
-    """The content of a file is sealed, and nothing here opens it: to a reader there is none, as after a purge."""
+    """The content of a file is sealed and no identity here opens it: a reader gets nothing, as after a purge."""
 
 
 class UntoldError(PachaError):

@@ -89,7 +89,7 @@ def _escaped(character: str) -> str:
 
 
 def span(seconds: float) -> str:
-    """A length of time in the largest unit that makes it two or more; none is negative."""
+    """A length of time in the largest unit of which there are two or more; a negative one counts as 0."""
     for word, length in (("days", 86400), ("hours", 3600), ("minutes", 60)):
         if seconds >= 2 * length:
             return f"{seconds / length:.0f} {word}"

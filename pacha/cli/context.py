@@ -10,15 +10,10 @@ from typing import TYPE_CHECKING
 
 import click
 
-from pacha.config.load import (
-    SYSTEM_FILE,
-    Config,
-    find_config,
-    is_configured_for_root,
-    load_config,
-    parse_config,
-    state_folder,
-)
+from pacha.config.config import Config
+from pacha.config.load import load_config
+from pacha.config.location import SYSTEM_FILE, find_config, is_configured_for_root, state_folder
+from pacha.config.parse import parse_config
 from pacha.errors import ConfigError, UsageError
 from pacha.host.context import Context
 from pacha.server.role import is_master_alone, of_master

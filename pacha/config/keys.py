@@ -19,7 +19,7 @@ from urllib.parse import urlsplit
 from pacha.system.home import expand_home
 from pacha.text import printable
 
-HOST_NAME_MAX = 240  #: of the 255 bytes of a file name; the rest is for ".", ".json" and what makes a new file unique
+HOST_NAME_MAX = 240  #: of the 255 bytes of a file name; the rest is for ".", ".json" and a temporary name's suffix
 HOST_NAME = re.compile(rf"[A-Za-z0-9][A-Za-z0-9._-]{{0,{HOST_NAME_MAX - 1}}}", re.ASCII)
 _DAYS = {"d": 1, "w": 7, "m": 30, "y": 365}
 NO_KEY = "no"  #: the ``pacha.sign.key`` of a host that does not sign
@@ -46,7 +46,7 @@ def _hosts(text: str) -> tuple[str, ...]:
     if len(set(names)) < len(names):
         raise ValueError("names the same master twice")
     if STANDALONE in names and len(names) > 1:
-        raise ValueError(f"'{STANDALONE}' (standalone) cannot stand beside other masters")
+        raise ValueError(f"'{STANDALONE}' (standalone) cannot be combined with other masters")
     return names
 
 

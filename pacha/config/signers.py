@@ -1,6 +1,6 @@
-"""Whose signatures count: this machine's own allowed-signers file (ssh-keygen(1), ALLOWED SIGNERS).
+"""The signers: this machine's own allowed-signers file says whose signatures count (ssh-keygen(1), ALLOWED SIGNERS).
 
-It is never a master's, and nobody but its owner, or root, may change it or put another in its place.
+It never comes from a master, and only its owner or root may change or replace it.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ class Signers:
 
 
 def load_signers(path: str | None, revoked: str | None) -> Signers | None:
-    """Read the files at ``path`` and ``revoked`` (None: there is none). Raises ConfigError."""
+    """Read the files at ``path`` and ``revoked``; None without a ``path``. Raises ConfigError."""
     if path is None:
         return None
     text = _read(path)
@@ -37,18 +37,18 @@ def load_signers(path: str | None, revoked: str | None) -> Signers | None:
 
 
 def _read_revoked(path: str) -> bytes:
-    """What is revoked. ssh-keygen takes every key for revoked where it cannot read it, which would blame the host."""
+    """The revoked keys, if ssh-keygen can read them: otherwise it would call every key revoked, and blame the host."""
     text = _read(path)
     if text.startswith(signature.KRL):
         if not signature.is_krl(text):
-            raise _unreadable(printable(path), "it is no KRL that ssh-keygen can read")
+            raise _unreadable(printable(path), "ssh-keygen cannot read this KRL")
         return text
     for number, line in enumerate(text.split(b"\n"), 1):
         try:
             if (words := line.strip()) and not words.startswith(b"#"):
                 signature.read_public(words)
         except ValueError:
-            raise _unreadable(printable(path), f"its line {number} is no public key") from None
+            raise _unreadable(printable(path), f"line {number} is not a public key") from None
     return text
 
 

@@ -14,7 +14,7 @@ from pacha.fetch.staging import Staging
 from pacha.fetch.unpack import content_names
 from pacha.files import names
 from pacha.files.metadata import Entry, Kind
-from pacha.store import database, hg, statement
+from pacha.store import hg, statement, untrusted_db
 from pacha.store.snapshot import Watched
 from pacha.system.atomic import write_private
 from pacha.system.signed_text import digest
@@ -65,7 +65,7 @@ class _Search:
 
     def _is_whole(self, node: str) -> bool:
         try:
-            snapshot = database.read_foreign(self._write(node))
+            snapshot = untrusted_db.read(self._write(node))
             return all(self._is_there(watched, snapshot.below(watched).values()) for watched in snapshot.live)
         except DamagedError:
             return False

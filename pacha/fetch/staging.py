@@ -29,7 +29,7 @@ from pacha.files.metadata import Kind
 from pacha.host.context import Context
 from pacha.sealing.age import SealIdentities
 from pacha.sealing.opener import Opener
-from pacha.store import database, hg, purges, revision, selection
+from pacha.store import hg, purges, revision, selection, untrusted_db
 from pacha.store.companions import SEAL_KEYS
 from pacha.store.hardlinks import split_hardlinks
 from pacha.store.selection import EVERYTHING, Selection
@@ -151,7 +151,7 @@ class Staging:
         self.tried = selected.node
         note = run_in_worker(self.spool.worker, tip.write, source, selected.node, str(self.database))
         self.provenance = self._provenance(source, selected.node, note)  # before anything of it is read
-        snapshot = database.read_foreign(str(self.database))
+        snapshot = untrusted_db.read(str(self.database))
         companions = run_in_worker(self.spool.worker, tip.read_companions, source, selected.node, snapshot.meta)
         self.spool.opener = Opener.of(companions.get(SEAL_KEYS), self.identities)
         return snapshot, selected, note, companions

@@ -17,7 +17,7 @@ _WORDS = {0x01: b"user", _USER: b"user", 0x04: b"group", _GROUP: b"group", 0x10:
 _ALL = 0o7  #: rwx
 
 Xattrs = tuple[tuple[bytes, bytes], ...]
-#: From a recorded id to the one to use here; None: this machine has none.
+#: From a recorded id to the one to use on this machine; None where it has no such account.
 Map = Callable[[int], int | None]
 
 
@@ -28,9 +28,9 @@ def numbers(xattrs: Xattrs) -> tuple[set[int], set[int]]:
 
 
 def mapped(xattrs: Xattrs, user: Map, group: Map) -> tuple[Xattrs, tuple[str, ...]]:
-    """``xattrs`` with mapped ids in their ACLs, and in words the entries whose id maps to None.
+    """``xattrs`` with mapped ids in their ACLs, and the entries whose id maps to None, in words.
 
-    Those entries are left out, so that no other account gets them.
+    Those entries are left out, so that no other account gets their permissions.
     """
     if not any(name in ATTRIBUTES for name, _ in xattrs):
         return xattrs, ()
@@ -65,7 +65,7 @@ def _map_one(value: bytes, user: Map, group: Map) -> tuple[bytes, list[str]]:
         if new is None:
             lost.append(f"{'user' if tag == _USER else 'group'} {number}")
         else:
-            # Two accounts become one, with one entry (acl(5)): it keeps the permissions that both had.
+            # Where two accounts become one, it has one entry (acl(5)), with the permissions that both had.
             entries[tag, new] = entries.get((tag, new), permissions) & permissions
     # setfacl and the kernel write the entries of a tag in ascending order of their ids.
     packed = (_ENTRY.pack(tag, entries[tag, number], number) for tag, number in sorted(entries))

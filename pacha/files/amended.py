@@ -1,4 +1,4 @@
-"""Entries that differ in a few paths from others, which nobody has to read for that."""
+"""Entries that differ in a few paths from others, which need not be read for that."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from pacha.files.metadata import Entry
 
 
 class Amended(Mapping[bytes, Entry]):
-    """The entries of ``base`` by path, with those ``changed``, of which some may be ``added``, and without some."""
+    """The entries of ``base`` by path, some of them ``changed`` or ``removed``, and some ``added``."""
 
     def __init__(
         self, base: Mapping[bytes, Entry], changed: Mapping[bytes, Entry], removed: frozenset[bytes] = frozenset()
     ) -> None:
-        """``removed`` are paths of ``base``, and none of them is ``changed``."""
+        """``changed`` has the added entries as well; ``removed`` are paths of ``base`` that are not in it."""
         self.base, self.changed, self.removed = base, changed, removed
         self.added = [path for path in changed if base.get(path) is None]
 
@@ -25,13 +25,13 @@ class Amended(Mapping[bytes, Entry]):
         return [self.base[path] for path in (self.changed.keys() | self.removed).difference(self.added)]
 
     def amends(self, other: Mapping[bytes, Entry]) -> bool:
-        """Whether ``other`` is the base of these."""
+        """Whether ``other`` is the base."""
         if isinstance(other, Below) and isinstance(self.base, Below):
             return other.whole is self.base.whole and other.top == self.base.top
         return other is self.base
 
     def below(self, top: bytes) -> Amended:
-        """Those at or below the path ``top``."""
+        """The entries at or below the path ``top``."""
         changed = {path: entry for path, entry in self.changed.items() if paths.is_within(path, top)}
         return Amended(Below(self.base, top), changed, frozenset(p for p in self.removed if paths.is_within(p, top)))
 
@@ -48,7 +48,7 @@ class Amended(Mapping[bytes, Entry]):
         return found
 
     def __iter__(self) -> Iterator[bytes]:
-        # Each once, also where the base is read only after these were written to where it comes from.
+        # Each path once, even where the base is read from a database to which these were written meanwhile.
         yield from (path for path in self.base if path not in self.removed and path not in self.changed)
         yield from self.changed
 
@@ -83,7 +83,7 @@ class Below(Mapping[bytes, Entry]):
 
 
 def amend(entries: Mapping[bytes, Entry], changes: Mapping[bytes, Entry | None]) -> Mapping[bytes, Entry]:
-    """``entries`` with those of ``changes``, and without those that are None there; what is ``Amended`` stays so."""
+    """``entries`` with ``changes``, where None removes an entry; the result is ``Amended`` if ``entries`` is."""
     if isinstance(entries, Amended):
         changed = {path: entry for path, entry in {**entries.changed, **changes}.items() if entry is not None}
         gone = {path for path, entry in changes.items() if entry is None and entries.base.get(path) is not None}

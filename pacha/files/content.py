@@ -16,7 +16,7 @@ from pacha.files.owners import Accounts
 
 WHOLE_LIMIT = 16 * 1024 * 1024  #: bytes; a larger file is stored in parts
 PART_SIZE = 4 * 1024 * 1024  #: bytes of each part but the last
-MOST_PARTS = 10**6 - 1  #: so many can be named; what is larger has no end, as /proc/kcore
+MOST_PARTS = 10**6 - 1  #: no more can be named; a larger file has no end, like /proc/kcore
 _TRIES = 3
 #: ns. Two writes within one tick of the kernel's clock leave the same times (a tick is at most 10 ms: CONFIG_HZ=100),
 #: so a file that changed within this time is read after it has passed.
@@ -27,9 +27,9 @@ _NO_KEYS: Mapping[bytes, bytes] = MappingProxyType({})
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """One read of a file: its entry (size and sha256 as read), its bytes, and whether it did not change meanwhile.
+    """One read of a file: its entry (size and sha256 as read), its bytes, and whether it was ``steady``: unchanged.
 
-    ``status`` is that of the file that was read, which may have taken the place of the one that was scanned.
+    ``status``: the fstat of the file that was read, which may have replaced the one that was scanned.
     """
 
     entry: Entry
@@ -41,7 +41,7 @@ class Reading:
 def digest(entry: Entry, name: bytes, dir_fd: int, key: bytes = b"") -> Entry:
     """``entry`` with the sha256 and size of the file ``name`` in ``dir_fd``; with ``key`` the keyed digest.
 
-    Bytes that come while it is read are not read: it might grow for ever. Raises OSError.
+    Bytes that are appended meanwhile are not read: the file might grow for ever. Raises OSError.
     """
     fd = open_file(name, dir_fd)
     try:
@@ -60,7 +60,7 @@ def as_known(
 ) -> Entry:
     """``entry`` with the content of ``known`` if the file still reads the same; else without sha256, to be read.
 
-    ``keys``: those of the digests of sealed contents, by id. Raises OSError for an endless file, before the commit.
+    ``keys``: the keys of the digests of sealed contents, by id. Raises OSError for an endless file, before the commit.
     """
     if entry.size > MOST_PARTS * PART_SIZE:
         raise NotAFile(f"is larger than {MOST_PARTS * PART_SIZE:,} bytes; it cannot be kept")
@@ -101,13 +101,13 @@ def read(entry: Entry, name: bytes, dir_fd: int) -> Reading:
     finally:
         os.close(fd)
     read_entry = entry._replace(sha256=hashlib.sha256(data).digest())
-    if (len(data), before.st_mtime_ns) != (entry.size, entry.mtime_ns):  # else the numbers that there are stay
+    if (len(data), before.st_mtime_ns) != (entry.size, entry.mtime_ns):  # else the number objects of ``entry`` stay
         read_entry = read_entry._replace(size=len(data), mtime_ns=before.st_mtime_ns)
     return Reading(read_entry, data, steady, before)
 
 
 def settled(fd: int) -> tuple[os.stat_result, bool]:
-    """Return the fstat of ``fd``, and whether any later write will change its times; wait a tick where needed."""
+    """Return the fstat of ``fd``, and whether every later write will change its times; wait a tick if needed."""
     for _ in range(_TRIES):
         status = os.fstat(fd)
         if abs(time.time_ns() - status.st_ctime_ns) > _TICK_NS:
@@ -117,7 +117,7 @@ def settled(fd: int) -> tuple[os.stat_result, bool]:
 
 
 def chunks(fd: int, most: int) -> Iterator[bytes]:
-    """Yield ``most`` bytes of ``fd`` from its start, or all there are, a mebibyte at a time."""
+    """Yield the first ``most`` bytes of ``fd``, or all if it has fewer, a mebibyte at a time."""
     offset = 0
     while offset < most and (chunk := os.pread(fd, min(_CHUNK, most - offset), offset)):
         offset += len(chunk)

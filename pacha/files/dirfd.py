@@ -14,12 +14,12 @@ from types import TracebackType
 
 from pacha.system.presence import still_listed
 
-#: The flags of open(2) for what may be a trap: none follows a link, none waits, CREATE takes no existing file.
+#: Flags of open(2) that are safe in hostile folders: they follow no link and never wait; CREATE opens no existing file.
 DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
 CREATE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 
-#: Seconds. The kernel takes a lease away from who does not give it up after 45 (/proc/sys/fs/lease-break-time).
+#: Seconds. The kernel breaks a lease whose holder does not give it up within 45 (/proc/sys/fs/lease-break-time).
 _LONGEST_LEASE = 60
 _POLL_SECONDS = 0.02
 
@@ -29,7 +29,7 @@ class NotAFile(OSError):
 
 
 def open_own(path: bytes) -> int:
-    """Open the folder ``path``. Raises OSError unless it is ours or root's, and nobody else may write to it."""
+    """Open the folder ``path``. Raises OSError unless it belongs to us or root, and nobody else may write to it."""
     fd = os.open(path, DIRECTORY)
     status = os.fstat(fd)
     if status.st_uid not in (0, os.geteuid()) or stat.S_IMODE(status.st_mode) & 0o022:
@@ -39,10 +39,10 @@ def open_own(path: bytes) -> int:
 
 
 def open_to_read(name: bytes, dir_fd: int) -> int:
-    """Open ``name`` with the flags READ; wait a minute at the most for a lease on it. Raises OSError.
+    """Open ``name`` with the flags READ; wait up to a minute for a lease on it. Raises OSError.
 
-    A file server holds a lease on what a client has open (fcntl(2)): the first try asks for it, and without O_NONBLOCK
-    the kernel would wait, but also for a FIFO.
+    A file server holds a lease on each file that a client has open (fcntl(2)), and gives it up when we first try to
+    open the file. Without O_NONBLOCK the kernel would wait for that, but also for a FIFO.
     """
     deadline = time.monotonic() + _LONGEST_LEASE
     while True:
@@ -57,7 +57,7 @@ def open_to_read(name: bytes, dir_fd: int) -> int:
 
 
 def open_file(name: bytes, dir_fd: int) -> int:
-    """Open the regular file ``name`` for reading; never block on a FIFO, but for a lease. Raises OSError, NotAFile."""
+    """Open the regular file ``name`` for reading; wait for a lease, but not for a FIFO. Raises OSError, NotAFile."""
     fd = open_to_read(name, dir_fd)
     if not stat.S_ISREG(os.fstat(fd).st_mode):
         os.close(fd)
@@ -66,7 +66,7 @@ def open_file(name: bytes, dir_fd: int) -> int:
 
 
 def reach(path: bytes) -> int:
-    """Open the directory ``path``, readable or not, to reach what is in it. Raises OSError."""
+    """Open the directory ``path``, even an unreadable one, to reach a name in it. Raises OSError."""
     return os.open(path, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
 
 
@@ -77,7 +77,7 @@ class DirectoryFds:
     """
 
     def __init__(self, root: bytes) -> None:
-        self._last: bytes | None = None  #: what the last descriptor is of; None where opening one failed half-way
+        self._last: bytes | None = None  #: the directory of the last descriptor; None after a failure on the way
         self._names: list[bytes] = []
         self._fds = [os.open(root, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)]
 
@@ -102,7 +102,7 @@ class DirectoryFds:
         return self.directory(above), name
 
     def is_gone(self, relative: bytes) -> bool:
-        """Whether ``relative`` is not there: not listed, or below what is no directory now."""
+        """Whether ``relative`` is gone: not listed any more, or below a path that is not a directory now."""
         components = relative.split(b"/")
         for depth, name in enumerate(components):
             try:

@@ -2,8 +2,8 @@
 
 A pattern without a slash matches a name at any depth; one that starts with a slash matches an absolute
 path; any other matches a path relative to the watched one. ``*`` and ``?`` stop at a slash, ``**`` does
-not, ``[...]`` is a set as in glob(7), and a pattern that ends in a slash matches directories only. What
-lies below an excluded directory is left out with it.
+not, ``[...]`` is a set as in glob(7), and a pattern that ends in a slash matches directories only.
+Everything below an excluded directory is excluded with it.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ class Rules:
             return cls.of(patterns)
         except ValueError as error:
             raise ConfigError(
-                f"{key} has a pattern that is none.",
+                f"{key} has an invalid pattern.",
                 printable(str(error)),
                 "Correct it in the configuration.",
                 code="pattern-invalid",

@@ -1,7 +1,7 @@
-"""The digest of sealed content: HMAC-SHA-256 (RFC 2104) with a random key of the host, over all that is secret.
+"""The digest of sealed content: HMAC-SHA-256 (RFC 2104) with a random key of the host.
 
-It covers the path and the secret attributes too, so that neither equal nor guessed contents can be compared by whoever
-does not have the key, and the content of another path is not taken for this one's.
+It covers the path, the secret attributes and the content: without the key, nobody can find equal contents or test a
+guess, and content of another path has another digest.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ KEY_SIZE = 32  #: bytes of a key
 ID_SIZE = 8  #: bytes that name a key
 SEALED_SIZE = 32 + ID_SIZE  #: of ``Entry.sealed``: the SHA-256 of what is stored, then the key's id
 Attributes = tuple[tuple[bytes, bytes], ...]
-#: What programs and people put into attributes. Those of the system (ACLs, capabilities, labels) stay in the clear.
+#: The attributes of programs and people. Those of the system (ACLs, capabilities, labels) stay in the clear.
 _SECRET = (b"user.", b"trusted.")
 
 
@@ -40,5 +40,5 @@ def begin(key: bytes, path: bytes, attributes: Attributes) -> hmac.HMAC:
 
 
 def key_id(sealed: bytes | None) -> bytes:
-    """The id of the key that an entry's ``sealed`` names; b"" for an entry that is not sealed, or not yet."""
+    """The id of the key that an entry's ``sealed`` names; b"" for an entry that is not sealed yet, or never."""
     return (sealed or b"")[32:]

@@ -12,9 +12,8 @@ def number_links(
 ) -> None:
     """Give the hard-link groups among ``entries`` numbers that stay the same from one snapshot to the next.
 
-    ``linked`` has the names of each inode (device, number), ``known`` the entries of the last snapshot.
-
-    A file with only one watched name is an ordinary file. An unreadable path stays in its known group.
+    ``linked`` has the names of each inode (device, number), ``known`` the entries of the last snapshot. A file with
+    only one watched name gets no group. An unreadable path stays in its known group.
     """
     unseen = _unseen_groups(entries, linked)
     numbers: dict[bytes, int] = {}

@@ -1,6 +1,6 @@
 """What each directory listed at the last scan: its names with their fingerprints, compared and kept as a whole.
 
-A directory that lists the same names with the same fingerprints has the same entries, and none of them is looked at.
+A directory that lists the same names with the same fingerprints has the same entries, which are not compared.
 """
 
 from __future__ import annotations
@@ -17,9 +17,9 @@ from pacha.files import paths
 Fingerprint = bytes
 _FINGERPRINT = struct.Struct("=QQQQQIII")
 _SIZE = _FINGERPRINT.size
-_MASK = (1 << 64) - 1  # what is packed of a time: some file systems have years after 2262, or before 1970
+_MASK = (1 << 64) - 1  # 64 bits of a time: some file systems have years after 2262, or before 1970
 _pack = _FINGERPRINT.pack
-WATCHED = b""  #: the place of the listing that has the watched paths themselves, by their whole path
+WATCHED = b""  #: the key of the listing of the watched paths themselves, by their whole path
 
 
 def fingerprint(status: os.stat_result) -> Fingerprint:
@@ -33,7 +33,7 @@ def fingerprint(status: os.stat_result) -> Fingerprint:
 class Listing(NamedTuple):
     """The names in a directory, sorted and joined by NULs, and their fingerprints in the same order.
 
-    A name that has to be looked at again is not among them.
+    A name that the next scan must look at again is missing.
     """
 
     names: bytes = b""

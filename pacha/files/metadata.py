@@ -89,15 +89,15 @@ _KINDS = {
     stat.S_IFBLK: Kind.BLOCK,
     stat.S_IFSOCK: Kind.SOCKET,
 }
-SMALLEST_HOLE = 64 * 1024  #: bytes; a smaller file is not asked for holes, and a smaller one is not looked for in zeros
-MOST_HOLES = 256  #: so many are recorded; the last one stands for all that follow
-EVERYWHERE: Holes = ((0, 2**63 - 1),)  #: a file has holes, and it is not known where
+SMALLEST_HOLE = 64 * 1024  #: bytes; no holes are looked for in a smaller file, nor in fewer zeros
+MOST_HOLES = 256  #: no more are recorded; the last one stands for all that follow
+EVERYWHERE: Holes = ((0, 2**63 - 1),)  #: a file has holes, but nobody recorded where
 #: The flags of ioctl_iflags(2) that a person sets with chattr(1) and expects to find again:
 #: secure deletion, undelete, synchronous, immutable, append-only, nodump, noatime, not compressed, no-tail, dirsync,
 #: top of directories, no-CoW, project of its directory.
 KEPT_FLAGS = 0x1 | 0x2 | 0x8 | 0x10 | 0x20 | 0x40 | 0x80 | 0x400 | 0x8000 | 0x10000 | 0x20000 | 0x800000 | 0x20000000
 _NO_XATTRS = {errno.ENOTSUP, errno.ENOSYS, errno.EPERM}
-#: Of a file system that has none (ioctl(2)), and of what may not be opened: that is reported when its content is read.
+#: Errors of a file system without flags (ioctl(2)), and of a file that may not be opened: reading it reports that.
 _NO_FLAGS = {errno.ENOTTY, errno.EINVAL, errno.EACCES} | _NO_XATTRS
 _UNREAD = {b"": "the names of its attributes", FLAGS: "its inode flags"}
 
@@ -131,7 +131,7 @@ def from_stat(
     """The Entry of ``name`` in ``dir_fd`` whose lstat is ``status``, without the hash of its content.
 
     ``link_group`` is the inode number for a file with several names; the caller numbers the groups. ``must_open``:
-    raise OSError for a file that cannot be opened for reading, or is none any more.
+    raise OSError for a file that cannot be opened for reading, or is not a regular file any more.
     """
     kind = kind_of(status.st_mode)
     several = status.st_nlink > 1 and kind is not Kind.DIRECTORY
@@ -201,8 +201,8 @@ def read_xattrs(
 ) -> tuple[tuple[bytes, bytes], ...]:
     """The extended attributes of ``name`` in ``dir_fd``, sorted; () where the file system has none.
 
-    Those that cannot be read are put into ``unread``; without that it raises OSError. ``fd``: a descriptor of it, which
-    takes an eighth of the time.
+    Those that cannot be read are put into ``unread``; if that is None, it raises OSError. ``fd``: a descriptor of
+    ``name``, with which it takes an eighth of the time.
     """
     place = b"/proc/self/fd/%d/%s" % (dir_fd, name) if fd is None else fd
     follow = fd is not None  # a descriptor has no link to follow
@@ -241,16 +241,16 @@ def keep_attributes(entry: Entry, known: Entry | None, unread: Unread) -> tuple[
 
 
 def as_recorded(entry: Entry, known: Entry | None) -> Entry:
-    """``entry`` without the project 0 where ``known``, of an earlier version, does not say which it had.
+    """``entry`` without the project 0 where ``known``, from an earlier version, has no project recorded.
 
-    So no path looks changed only because more is recorded now.
+    So no path looks changed only because this version records more.
     """
     unknown = known is not None and known.project is None and entry.project == 0
     return entry._replace(project=None) if unknown else entry
 
 
 def _holes(status: os.stat_result, fd: int | None) -> Holes | None:
-    """The holes of a file (lseek(2)); none where all of its room is written or reserved (fallocate(2))."""
+    """The holes of a file (lseek(2)); () where all of its blocks are written or reserved (fallocate(2))."""
     if status.st_blocks * 512 >= status.st_size:
         return ()
     if fd is None:
@@ -272,7 +272,7 @@ def _find_holes(fd: int, size: int) -> Iterator[tuple[int, int]]:
 
 
 def _find_data(fd: int, start: int, size: int) -> int:
-    """The end of a hole; ``size`` for the last one. Raises OSError, also where a file system answers nonsense."""
+    """The end of a hole; ``size`` for the last one. Raises OSError, also for an impossible answer."""
     try:
         end = os.lseek(fd, start, os.SEEK_DATA)
     except OSError as error:

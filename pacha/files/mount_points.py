@@ -28,7 +28,7 @@ class MountPoints:
 
     @classmethod
     def of_machine(cls, before: Iterable[bytes]) -> MountPoints:
-        """Those of this machine; where they cannot be told, none is mounted ``now``."""
+        """Those of this machine; where they cannot be read, none is mounted ``now``."""
         try:
             mounted = list(mounts())
         except OSError:
@@ -39,23 +39,23 @@ class MountPoints:
     def met(self, watched: bytes, entries: Container[bytes]) -> set[bytes]:
         """The mount points among ``entries``, and that of the volume on which ``watched`` lies, unless it is ``/``."""
         volume = next((path for path in (watched, *paths.ancestors(watched)) if path in self.now), b"/")
-        below = {path for path in self.now if paths.is_within(path, watched)}  # mostly none: then nothing is asked
+        below = {path for path in self.now if paths.is_within(path, watched)}  # mostly none: that is quick
         return ({volume} - {b"/"}) | {path for path in below if path in entries}
 
     def is_missing(self, path: bytes, fd: int, known: Mapping[bytes, Entry]) -> bool:
-        """Whether the volume of ``path`` (open as ``fd``) is not mounted any more, and nothing of it is there."""
+        """Whether the volume at ``path`` (open as ``fd``) is not mounted any more, and nothing of it is there."""
         return path in self.before and path not in self.now and _has_nothing_of(path, fd, known)
 
     def is_below_missing(self, watched: bytes, fd: int, known: Mapping[bytes, Entry]) -> bool:
-        """The same of the volume on which a ``watched`` directory lay."""
+        """The same for the volume on which the ``watched`` directory was."""
         return bool(self.missing_above(watched)) and _has_nothing_of(watched, fd, known)
 
     def missing_above(self, path: bytes) -> frozenset[bytes]:
-        """Those at or above ``path`` that are not mounted any more."""
+        """The mount points at or above ``path`` that are not mounted any more."""
         return self.before.intersection([path, *paths.ancestors(path)]) - self.now
 
     def missing_near(self, places: Iterable[bytes]) -> list[bytes]:
-        """Those at, above or below one of ``places`` that are not mounted any more."""
+        """The mount points at, above or below one of ``places`` that are not mounted any more."""
         around = list(places)
         return [
             path
@@ -64,16 +64,16 @@ class MountPoints:
         ]
 
     def kept_with(self, path: bytes, is_watched: bool) -> set[bytes]:
-        """Those to remember where what is known of ``path`` is kept; if that is watched, its volume as well."""
+        """The mount points to remember with the kept entries of ``path``; with its volume if it ``is_watched``."""
         above = {path, *paths.ancestors(path)} if is_watched else set()
         return {place for place in self.before if place in above or paths.is_within(place, path)}
 
     def removed(
         self, watched: bytes, entries: Mapping[bytes, Entry], known: Mapping[bytes, Entry]
     ) -> list[tuple[bytes, list[bytes]]]:
-        """The mount points below ``watched`` that are not there any more, each with the directories missing above it.
+        """The mount points below ``watched`` that do not exist any more, each with the directories missing above it.
 
-        Left out are those whose place something else has taken, and folders of which nothing below was kept.
+        Left out are those whose place something else has taken, and folders below which nothing was kept.
         """
         found, gone = [], [path for path in self.before - self.now if path in known and path not in entries]
         filled = {paths.parent(below) for below in known} if gone else set()

@@ -1,7 +1,7 @@
-"""A directory service that does not answer is not "no such account": a name that was known stays.
+"""Keep the recorded names of accounts while a directory service does not answer.
 
-No answer tells the two apart: where sssd is down, getpwuid(3) finds nobody, and so it does after userdel(8). So where
-nsswitch.conf(5) names more than files, a number that has no name now keeps the one that was recorded.
+getpwuid(3) finds nobody both while sssd is down and after userdel(8). So where nsswitch.conf(5) names more than files,
+a number that has no name now keeps the recorded one.
 """
 
 from __future__ import annotations
@@ -14,13 +14,13 @@ from pacha.files.owners import Account, Accounts, Asked
 
 NSSWITCH = "/etc/nsswitch.conf"
 _DATABASES = ("passwd", "group", "initgroups")
-_LOCAL = frozenset({"files", "systemd", "db", "altfiles"})  #: nss(5), nss-systemd(8): they are always there
+_LOCAL = frozenset({"files", "systemd", "db", "altfiles"})  #: nss(5), nss-systemd(8): they always answer
 _ACTION = re.compile(r"\[[^]]*\]")  #: what to do after an answer, as in [NOTFOUND=return]
 
 
 @dataclass(frozen=True, slots=True)
 class KnownNames:
-    """The ``accounts`` of a machine, and the recorded names that they use since nothing answers for their numbers.
+    """The ``accounts`` of a machine, and the recorded names that they use for numbers without a name now.
 
     ``users`` and ``groups`` (name by number) fill while the accounts are asked.
     """
@@ -31,7 +31,7 @@ class KnownNames:
 
 
 def known_names(machine: Accounts, recorded: Iterable[Account], nsswitch: str = NSSWITCH) -> KnownNames:
-    """``machine``, in which a number that has no name keeps its ``recorded`` one if a directory service may have it."""
+    """``machine``, where a number without a name keeps its ``recorded`` one if a directory service may have it."""
     accounts = tuple(recorded) if has_directory(nsswitch) else ()
     users = {account.number: account.name for account in accounts if not account.is_group}
     groups = {account.number: account.name for account in accounts if account.is_group}

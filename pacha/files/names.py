@@ -1,7 +1,7 @@
 """Names of repositories, and the names of files in them. Pure functions.
 
 Mercurial refuses a file name with a newline or a carriage return, or with a component that is ``.hg`` or that a
-case-folding or HFS+ file system takes for it (``hg help internals``, mercurial/pathutil.py). It obeys ``.hgsub``,
+case-folding or HFS+ file system treats as such (``hg help internals``, mercurial/pathutil.py). It obeys ``.hgsub``,
 ``.hgsubstate`` and ``.hgtags`` at the root. Those names, and a component ``.pacha``, are stored escaped; every other
 name is stored as it is, so that a plain ``hg clone`` looks natural.
 """
@@ -29,7 +29,7 @@ _SHORT_NAME_OF_HG = re.compile(rb"(?i)(hg|hg8b6c)~[0-9]+\Z")
 # The code points that HFS+ ignores in a name, as UTF-8 (Apple Technical Note TN1150).
 _HFS_IGNORED = re.compile(rb"\xe2\x80[\x8c-\x8f\xaa-\xae]|\xe2\x81[\xaa-\xaf]|\xef\xbb\xbf")
 _OWN = re.compile(rb"\.pacha-(kept-.+|[0-9a-f]{16})\Z", re.DOTALL)
-#: Stored as they are, as nearly all are: told without a look at each component.
+#: Names that are stored as they are, like nearly all: recognised without a look at each component.
 _PLAIN = re.compile(rb"[^./~\n\r\xe2\xef][^/~\n\r]*(?:/[^./~\n\r\xe2\xef][^/~\n\r]*)*")
 _NOT_IN_A_PATH = frozenset([b"", b".", b".."])
 _LONGEST = 64
@@ -84,12 +84,12 @@ def part(name: bytes, number: int) -> bytes:
 
 
 def whole(name: bytes) -> bytes:
-    """The stored name of the file that ``name`` is a part of; ``name`` itself if it is no part."""
+    """The stored name of the file that ``name`` is a part of; ``name`` itself if it is not a part."""
     return name[len(PARTS) :].rpartition(b"/")[0] if name.startswith(PARTS) else name
 
 
 def part_number(name: bytes) -> int:
-    """The number of the part that is stored as ``name``; -1 if it is no part."""
+    """The number of the part that is stored as ``name``; -1 if it is not a part."""
     return int(name.rpartition(b"/")[2]) if name.startswith(PARTS) else -1
 
 

@@ -33,7 +33,7 @@ class Account:
 
 
 class Asked(Mapping[_K, _V]):
-    """A mapping of what ``ask`` answers (None: nothing), asked once for each key; iterating gives what is ``listed``.
+    """The answers of ``ask`` (None: no such key), each asked for once; iterating gives the keys that are ``listed``.
 
     A directory service (sssd, winbind, LDAP) answers for each of its accounts, but need not list them.
     """
@@ -62,7 +62,7 @@ class Asked(Mapping[_K, _V]):
 class Accounts:
     """Names <-> numbers. The first line of a number or a name wins, as in getpwuid(3).
 
-    Those of a machine are asked for one by one, and iterating gives those that its name service lists.
+    A machine is asked for each account, and iterating gives those that its name service lists.
     """
 
     users: Mapping[int, bytes]
@@ -116,15 +116,15 @@ class Accounts:
         return cls(by_uid, by_gid, by_user, by_group)
 
     def with_numbers(self, uids: Mapping[bytes, int | None], gids: Mapping[bytes, int | None]) -> Accounts:
-        """These accounts, where these names have these numbers (None: none)."""
+        """These accounts, but with these numbers for these names (None: no such account)."""
         users = Asked(lambda name: uids[name] if name in uids else self.uid(name), lambda: (*uids, *self.uids))
         groups = Asked(lambda name: gids[name] if name in gids else self.gid(name), lambda: (*gids, *self.gids))
         return Accounts(self.users, self.groups, users, groups)
 
     def with_directory(self, machine: Accounts, local: Accounts) -> Accounts:
-        """These accounts, which take the place of the ``local`` ones of ``machine``, and those of its directory.
+        """These accounts in place of the ``local`` ones of ``machine``, and the accounts of its directory service.
 
-        An account of the directory whose number or name is one of these, too, is not among them.
+        An account of the directory service is left out where its number or name is one of these, too.
         """
         users, uids = _both(self.users, self.uids, machine.users, machine.uids, local.uids)
         groups, gids = _both(self.groups, self.gids, machine.groups, machine.gids, local.gids)
@@ -138,7 +138,7 @@ def _both(
     machine_numbers: Mapping[bytes, int],
     local: Mapping[bytes, int],
 ) -> tuple[Mapping[int, bytes], Mapping[bytes, int]]:
-    """The names and the numbers of the users, or the groups, in files and in the directory of a machine."""
+    """The names and the numbers of the users, or the groups, in files and in the directory service of a machine."""
 
     def name(number: int) -> bytes | None:
         found = names.get(number)
@@ -157,7 +157,7 @@ def _both(
 
 
 def describe(users: Iterable[bytes], groups: Iterable[bytes]) -> tuple[Account, ...]:
-    """This machine's accounts with these names, and the groups of those users; groups first."""
+    """This machine's accounts with these names, and the groups of these users; groups first."""
     user_accounts = [user for name in sorted(users) if (user := _user(name)) is not None]
     names = {*groups, *(name for user in user_accounts for name in user.groups)}
     primary = {name for user in user_accounts if (name := _group_name(user.gid)) is not None}
@@ -217,5 +217,5 @@ def _pairs(content: bytes) -> list[tuple[bytes, int]]:
 
 
 def is_number(text: bytes) -> bool:
-    """Whether ``text`` can be the number of an account. Python refuses to read one of thousands of digits."""
+    """Whether ``text`` can be the number of an account. Python refuses to read thousands of digits."""
     return text.isdigit() and len(text) <= _DIGITS and int(text) <= LARGEST_ID

@@ -1,4 +1,4 @@
-"""The directories that watched paths lie in: a rebuild makes them as they were."""
+"""The directories above watched paths: a rebuild creates them with the metadata that they had."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ from pacha.system.presence import is_absent
 def observe_parents(
     watched: Iterable[bytes], known: Mapping[bytes, Entry], accounts: Accounts
 ) -> tuple[dict[bytes, Entry], list[Concern]]:
-    """The entries of the directories above the ``watched`` paths, and a concern for each that cannot be looked at.
+    """The entries of the directories above the ``watched`` paths, and a concern for each that cannot be accessed.
 
-    That one keeps its ``known`` entry, and so does one that is absent: its watched path is reported as missing.
+    Such a directory keeps its ``known`` entry, and so does an absent one: its watched path is reported as missing.
     """
     entries: dict[bytes, Entry] = {}
     concerns: list[Concern] = []
@@ -37,7 +37,7 @@ def observe_parents(
 
 
 def _observe(path: bytes, accounts: Accounts, unread: Unread) -> Entry:
-    """The entry of ``path``; if that became a link since, of the directory to which it leads."""
+    """The entry of ``path``; if that is a link now, of the directory to which it leads."""
     entry = _look(os.path.dirname(path), os.path.basename(path), path, accounts, unread)
     return _look(path, b".", path, accounts, unread) if entry.kind is Kind.SYMLINK else entry
 

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator
+
+_DOTS = re.compile(rb"/\.\.?/")
 
 
 def parent(path: bytes) -> bytes:
@@ -40,3 +43,11 @@ def ancestors(path: bytes) -> Iterator[bytes]:
 def rebase(path: bytes, target: bytes) -> bytes:
     """Return where ``path`` lies below the folder ``target``; ``path`` itself where that is ``b""``."""
     return target.rstrip(b"/") + path if target else path
+
+
+def is_normal(path: bytes) -> bool:
+    """Whether ``path`` is absolute, without ``.``, ``..``, empty components, NUL or a final slash."""
+    if path == b"/":
+        return True
+    closed = path + b"/"
+    return path[:1] == b"/" and b"\0" not in path and b"//" not in closed and _DOTS.search(closed) is None

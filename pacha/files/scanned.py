@@ -1,4 +1,4 @@
-"""The result of a scan, and what of it is as at the one before: that is taken as it is known, or not even read."""
+"""The result of a scan, and the part of it that did not change since the last one: its known entries are used."""
 
 from __future__ import annotations
 
@@ -13,16 +13,15 @@ from pacha.files.listing import WATCHED, Fingerprints, Listing
 from pacha.files.metadata import Entry
 
 SOCKET = "a socket"  #: why it is left out
-_FEW = 500  #: paths that differ, up to which what is known of the others is not looked at
+_FEW = 500  #: paths that differ; where there are more, all known entries are looked at
 
 
 @dataclass(slots=True, kw_only=True)
 class Scan:
     """The result of a scan. ``unread``: files whose content may be new; their entries have no sha256.
 
-    ``listings``: by directory, what it listed; ``same``: those directories that list what they listed before; ``kept``:
-    the names that are as before, of each other one; ``doubtful``: the paths that have to be looked at again, whatever
-    was listed.
+    ``listings``: by directory, what it listed; ``same``: the directories that list the same as before; ``kept``: of the
+    others, the names with the same fingerprint; ``doubtful``: the paths that the next scan must look at again.
     """
 
     entries: Mapping[bytes, Entry] = field(default_factory=dict)
@@ -30,27 +29,27 @@ class Scan:
     same: set[bytes] = field(default_factory=set)
     kept: dict[bytes, frozenset[bytes]] = field(default_factory=dict)
     doubtful: set[bytes] = field(default_factory=set)
-    count: int = 0  #: of the paths that were looked at until now
+    count: int = 0  #: of the paths that were looked at so far
     unread: set[bytes] = field(default_factory=set)
     concerns: list[Concern] = field(default_factory=list)
-    left_out: dict[bytes, str] = field(default_factory=dict)  #: what is not kept by a rule, in words, by path
+    left_out: dict[bytes, str] = field(default_factory=dict)  #: why a path is not kept by a rule, in words
     linked: dict[tuple[int, int], list[bytes]] = field(default_factory=dict)  #: (device, inode): its names
     mounted: set[bytes] = field(default_factory=set)  #: mount points, and those that are not mounted now
 
     @property
     def fingerprints(self) -> Fingerprints:
-        """The fingerprints for the next scan; where something is doubtful, other paths may be recorded as well."""
+        """The fingerprints for the next scan; with doubtful paths, more may be recorded than have fingerprints."""
         return Fingerprints(self.listings, self.left_out, are_recorded=not self.doubtful).without(self.doubtful)
 
 
 def is_as_before(result: Scan, before: Fingerprints) -> bool:
-    """Whether every directory, and each watched path itself, is what it was, and none of them is missing."""
+    """Whether every directory and each watched path itself is the same as before, and none is missing."""
     looked_at = result.entries or result.doubtful or result.concerns
     return not looked_at and result.same | {WATCHED} == before.listings.keys()
 
 
 def left_out_before(result: Scan, before: Fingerprints) -> Iterator[tuple[bytes, str]]:
-    """What was left out and is as it was, and why; not what is walked into by the rules of now."""
+    """The paths that were left out before and did not change, and why; not those that the rules of now let in."""
     for path, what in before.left_out.items():
         folder = paths.parent(path)
         is_same = folder in result.same or paths.name(path) in result.kept.get(folder, ())
@@ -59,9 +58,9 @@ def left_out_before(result: Scan, before: Fingerprints) -> Iterator[tuple[bytes,
 
 
 def fill(entries: dict[bytes, Entry], known: Mapping[bytes, Entry], result: Scan, before: Fingerprints) -> None:
-    """Take what is known of all that is as before: the objects that there are.
+    """Put the known entries of all that is the same as ``before`` into ``entries``: the very objects.
 
-    What was left out then is not known; what was removed since it was listed is doubtful.
+    A path that was left out has no known entry; one that was removed since it was listed is doubtful.
     """
     same = ((folder, before.listings[folder].listed) for folder in result.same)
     for folder, names_as_before in chain([(WATCHED, _kept_in(WATCHED, result, before))], same, result.kept.items()):
@@ -73,12 +72,12 @@ def fill(entries: dict[bytes, Entry], known: Mapping[bytes, Entry], result: Scan
 
 
 def _prefix(folder: bytes) -> bytes:
-    """What begins the path of each name in the listing of ``folder``."""
+    """The beginning of each path in the listing of ``folder``, before its name there."""
     return b"" if folder == WATCHED else paths.prefix(folder)
 
 
 def _kept_in(folder: bytes, result: Scan, before: Fingerprints) -> Collection[bytes]:
-    """The names that are as before in ``folder``, which does not list the same."""
+    """The names with the same fingerprint in ``folder``, which does not list the same."""
     if folder != WATCHED:
         return result.kept.get(folder, ())
     watched = result.listings.get(WATCHED, Listing()).by_name
@@ -86,10 +85,10 @@ def _kept_in(folder: bytes, result: Scan, before: Fingerprints) -> Collection[by
 
 
 def amended(result: Scan, known: Mapping[bytes, Entry], before: Fingerprints) -> Mapping[bytes, Entry] | None:
-    """``known`` with what differs from it; None where all of it has to be looked at to tell.
+    """``known`` with the few entries that differ; None where all known entries must be looked at to find them.
 
-    That is so where something cannot be looked at, where hard links may have changed, and where the number of paths
-    is not the one to expect: what was recorded without a fingerprint may be gone. A dict is there as a whole already.
+    They must where a path cannot be accessed, where hard links may have changed, and where the number of paths is not
+    the expected one: a path that was recorded without a fingerprint may be gone. A dict is in memory as a whole anyway.
     """
     taken = result.entries
     if type(known) is dict:
@@ -107,7 +106,7 @@ def amended(result: Scan, known: Mapping[bytes, Entry], before: Fingerprints) ->
 
 
 def _gone(result: Scan, before: Fingerprints) -> Iterator[bytes]:
-    """The paths that had a fingerprint, and are neither as before nor anything else now."""
+    """The paths that had a fingerprint before and have no entry now."""
     for folder, listing in before.listings.items():
         if folder not in result.same:
             prefix, kept = _prefix(folder), _kept_in(folder, result, before)
@@ -117,7 +116,7 @@ def _gone(result: Scan, before: Fingerprints) -> Iterator[bytes]:
 
 
 def _count(result: Scan, before: Fingerprints) -> int:
-    """How many entries there are, where those of ``result`` are the ones that are not as before."""
+    """How many entries there are in all, where ``result`` has only those that differ from ``before``."""
     kept = sum(before.listings[folder].size for folder in result.same) + sum(map(len, result.kept.values()))
     sockets = sum(what == SOCKET for _, what in left_out_before(result, before))
     return len(result.entries) + len(_kept_in(WATCHED, result, before)) + kept - sockets

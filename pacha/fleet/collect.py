@@ -19,13 +19,14 @@ from typing import Any
 from pacha.errors import DamagedError, PachaError
 from pacha.files.metadata import Kind
 from pacha.files.names import DATABASE, PACHA_DB
+from pacha.files.paths import is_normal
 from pacha.machine.packages import package_list
 from pacha.server.host_directory import HostDirectory
-from pacha.store import change_list, companions, database, hg
+from pacha.store import change_list, companions, hg, untrusted_db
 from pacha.store.companions import PACKAGES
 from pacha.store.consistency import damaged_snapshot
 from pacha.store.revision import KNOWN_REQUIREMENTS
-from pacha.store.rows import is_normal
+from pacha.store.rows import Row
 from pacha.store.snapshot import Snapshot, Watched
 from pacha.text import printable
 from pacha.wire import message
@@ -97,7 +98,7 @@ def collect(hosts_path: bytes, host: str, scratch: Path, known_tip: str, known_n
     reader = repository.reader(nodes[-1])
     image = scratch / "pacha.db"
     image.write_bytes(reader(PACHA_DB))
-    snapshot, rows = database.read_foreign_rows(str(image), _COLUMNS)
+    snapshot, rows = untrusted_db.read_rows(str(image), _COLUMNS)
     continues = known_number < len(nodes) and nodes[known_number] == known_tip
     first = known_number + 1 if continues else max(0, len(nodes) - MOST_SNAPSHOTS)
     head = {
@@ -122,7 +123,7 @@ def _watched_words(watched: Watched) -> list[Any]:
     return [path, watched.single, watched.repository, watched.node, list(watched.exclude)]
 
 
-def _entry_line(row: database.Row) -> str:
+def _entry_line(row: Row) -> str:
     """The line for a row. Raises ValueError, TypeError or AttributeError if a value is not of its column's type.
 
     No value of a row can add a line.

@@ -18,9 +18,9 @@ from pacha.history.lookup import watched_of
 from pacha.sealing.age import SealIdentities
 from pacha.sealing.opener import Mismatch, Opener, Shut, check_stored
 from pacha.store import companions, hg, history, purges
-from pacha.store.database import Row
 from pacha.store.purges import Purge
 from pacha.store.revspec import SnapshotRef, resolve
+from pacha.store.rows import Row
 from pacha.store.snapshot import Snapshot, Watched
 from pacha.text import escape
 

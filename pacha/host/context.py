@@ -11,7 +11,7 @@ from pacha.errors import ConfigError, UsageError
 from pacha.text import escape
 
 if TYPE_CHECKING:
-    from pacha.config.load import Config
+    from pacha.config.config import Config
     from pacha.store.state import StateFolder
 
 

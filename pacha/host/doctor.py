@@ -24,7 +24,7 @@ from pacha.system.presence import is_absent
 from pacha.text import escape, local_minute
 
 if TYPE_CHECKING:
-    from pacha.config.load import Config
+    from pacha.config.config import Config
     from pacha.store.host_state import HostState
 
 _MOST_ACCOUNTS = 5

@@ -12,8 +12,9 @@ from pathlib import Path
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
 
+from pacha.config.config import Config
 from pacha.config.keys import STANDALONE
-from pacha.config.load import Config, parse_config
+from pacha.config.parse import parse_config
 from pacha.errors import PachaError, UsageError
 from pacha.host.context import Context
 from pacha.host.watch import watch, watched

@@ -15,7 +15,7 @@ from pacha.text import escape
 from pacha.wire import ssh
 
 if TYPE_CHECKING:
-    from pacha.config.load import Config
+    from pacha.config.config import Config
     from pacha.host.context import Context
     from pacha.wire.master import Master
 

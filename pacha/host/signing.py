@@ -10,8 +10,8 @@ import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from pacha.config.config import Config
 from pacha.config.keys import NO_KEY
-from pacha.config.load import Config
 from pacha.system import signature
 from pacha.text import printable
 

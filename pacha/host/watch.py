@@ -12,7 +12,7 @@ from pacha.files.exclude import Rules
 from pacha.files.mount_points import MountPoints
 from pacha.files.names import is_pachas_own, repository_name
 from pacha.files.paths import is_within
-from pacha.files.scan import Watch
+from pacha.files.watch import Watch
 from pacha.host.context import Context
 from pacha.sealing import readable
 from pacha.sealing.rules import SealRules

@@ -15,8 +15,8 @@ from pacha.files import paths
 from pacha.files.amended import Amended
 from pacha.files.metadata import Entry, Kind
 from pacha.files.owners import Account
-from pacha.store import rows
 from pacha.store.consistency import check_consistency, is_parent
+from pacha.store.row_checks import check_account, check_entry, check_meta
 from pacha.store.snapshot import Snapshot, other_than
 from pacha.text import escape
 
@@ -45,7 +45,7 @@ def readable(new: Snapshot, base: Snapshot) -> Readable:
     accounts = tuple(account for given in new.accounts if (account := mending.account(given)) is not None)
     snapshot = replace(new, entries=entries, parents=parents, accounts=accounts) if mending.concerns else new
     try:
-        rows.check_meta(snapshot.meta)
+        check_meta(snapshot.meta)
         check_consistency(snapshot, _placed_anew(snapshot, base))
     except (DamagedError, ValueError) as error:
         raise PachaError(
@@ -81,7 +81,7 @@ class _Mending:
         """The entries of ``new`` in the form in which they are accepted."""
         changed, refused = dict[bytes, Entry](), []
         for path, entry in other_than(self.base.entries, new.entries).items():
-            if (why := _refusal(rows.check_entry, entry)) is None:
+            if (why := _refusal(check_entry, entry)) is None:
                 continue
             self.changed.add(path)
             mended = self._without_attributes(entry)
@@ -103,7 +103,7 @@ class _Mending:
         """The parents of ``new`` that are accepted."""
         accepted = {}
         for path, entry in new.parents.items():
-            parent = entry if _refusal(rows.check_entry, entry) is None else self._without_attributes(entry)
+            parent = entry if _refusal(check_entry, entry) is None else self._without_attributes(entry)
             if parent is not None and is_parent(parent):
                 accepted[path] = parent
             else:
@@ -113,8 +113,8 @@ class _Mending:
     def _without_attributes(self, entry: Entry) -> Entry | None:
         """``entry`` without the attributes that are refused; None if it is refused all the same."""
         bare = entry._replace(xattrs=())
-        kept = tuple(pair for pair in entry.xattrs if _refusal(rows.check_entry, bare._replace(xattrs=(pair,))) is None)
-        if kept == entry.xattrs or _refusal(rows.check_entry, bare) is not None:
+        kept = tuple(pair for pair in entry.xattrs if _refusal(check_entry, bare._replace(xattrs=(pair,))) is None)
+        if kept == entry.xattrs or _refusal(check_entry, bare) is not None:
             return None
         lost = ", ".join(escape(name) for name, _ in entry.xattrs if name not in dict(kept))
         self.concerns.append(Concern(entry.path, f"kept without what no snapshot can hold: attribute {lost}"))
@@ -122,7 +122,7 @@ class _Mending:
 
     def account(self, account: Account) -> Account | None:
         """``account`` without the fields that are refused; None if its name or number is."""
-        if _refusal(rows.check_account, account) is None:
+        if _refusal(check_account, account) is None:
             return account
         lost = list(_lost_fields(account))
         kept = None if "name" in lost else replace(account, **{name: _kept(account, name) for name in lost})
@@ -138,10 +138,10 @@ class _Mending:
 
 def _lost_fields(account: Account) -> Iterator[str]:
     """The names of the fields that are refused; "name" for those without which there is no account."""
-    if _refusal(rows.check_account, replace(_SAMPLE, name=account.name, number=account.number, gid=account.gid)):
+    if _refusal(check_account, replace(_SAMPLE, name=account.name, number=account.number, gid=account.gid)):
         yield "name"
     for name in ("home", "login_shell", "groups"):
-        if _refusal(rows.check_account, replace(_SAMPLE, **{name: getattr(account, name)})):
+        if _refusal(check_account, replace(_SAMPLE, **{name: getattr(account, name)})):
             yield name
 
 
@@ -149,9 +149,7 @@ def _kept(account: Account, name: str) -> Any:
     """What is left of a field that is refused: the groups that are not, nothing of another one."""
     if name != "groups":
         return b""
-    return tuple(
-        group for group in account.groups if not _refusal(rows.check_account, replace(_SAMPLE, groups=(group,)))
-    )
+    return tuple(group for group in account.groups if not _refusal(check_account, replace(_SAMPLE, groups=(group,))))
 
 
 def _refusal(check: Callable[[Any], object], value: Entry | Account) -> str | None:

@@ -21,7 +21,7 @@ from pacha.push import differences
 from pacha.push.session import PushSession
 from pacha.push.target import MasterTarget
 from pacha.push.upload import Upload
-from pacha.store import database, hg
+from pacha.store import hg, untrusted_db
 from pacha.store.snapshot import Snapshot, Watched
 from pacha.system.atomic import write_private
 from pacha.system.memory_limit import limit_memory
@@ -195,7 +195,7 @@ def _read(session: PushSession, local: hg.Repository, node: str) -> Snapshot:
     try:
         with limit_memory():
             write_private(path, local.reader(node)(PACHA_DB))
-            return database.read_foreign(path)
+            return untrusted_db.read(path)
     finally:
         with suppress(FileNotFoundError):
             os.unlink(path)

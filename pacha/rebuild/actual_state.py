@@ -13,6 +13,7 @@ from pacha.files.exclude import Rules
 from pacha.files.metadata import Entry, Kind
 from pacha.files.owners import Accounts
 from pacha.files.paths import is_within_any, rebase
+from pacha.files.watch import Watch
 from pacha.store.snapshot import Snapshot, Watched, parents_of
 from pacha.system.presence import is_absent
 from pacha.text import escape
@@ -36,7 +37,7 @@ def read_actual_state(
     is there and cannot be looked at is put into ``unseen``.
     """
     places = list(roots)
-    watches = [scan.Watch(p.path, p.single, Rules.of(p.exclude), p.one_filesystem, parts) for p in places]
+    watches = [Watch(p.path, p.single, Rules.of(p.exclude), p.one_filesystem, parts) for p in places]
     walked = scan.scan(watches, {}, {}, accounts)
     actual = dict(walked.entries)
     for number, paths in enumerate(walked.linked.values(), 1):

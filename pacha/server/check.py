@@ -15,8 +15,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from pacha.config.config import Config
 from pacha.config.keys import STANDALONE
-from pacha.config.load import Config
 from pacha.config.signers import Signers, load_signers
 from pacha.errors import ExitCode, PachaError
 from pacha.host.context import Context, check_host

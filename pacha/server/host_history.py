@@ -15,7 +15,7 @@ from pathlib import Path
 from pacha.errors import DamagedError, PachaError
 from pacha.files.names import DATABASE, PACHA_DB
 from pacha.server.host_directory import HostDirectory
-from pacha.store import database, hg
+from pacha.store import hg, untrusted_db
 from pacha.store.history import list_snapshots
 from pacha.store.revision import KNOWN_REQUIREMENTS
 from pacha.store.revspec import SnapshotRef
@@ -73,7 +73,7 @@ class HostHistory:
                     continue
                 try:
                     write_private(image, self.database.reader(snapshot.node)(PACHA_DB))
-                    by_node[snapshot.node] = database.read_foreign(str(image), whole=False).watched
+                    by_node[snapshot.node] = untrusted_db.read(str(image), whole=False).watched
                 except DamagedError:
                     continue
         return by_node

@@ -10,7 +10,7 @@ from pacha.errors import UsageError
 from pacha.text import escape
 
 if TYPE_CHECKING:
-    from pacha.config.load import Config
+    from pacha.config.config import Config
 
 
 def of_master(config: Config) -> Config:

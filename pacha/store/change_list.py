@@ -1,7 +1,7 @@
-"""The change list of each snapshot, path by path, beside pacha.db; ``hg log -p`` shows it as well.
+"""The change list beside pacha.db: each path that a snapshot changed; ``hg log -p`` shows it as well.
 
-With it, a log of one path reads a few lines for each snapshot instead of a whole database. It only informs: a rebuild
-relies on pacha.db. Names are escaped as on the screen, so that no two paths look alike.
+So a log of one path reads a few lines for each snapshot instead of a whole database. It only informs: a rebuild relies
+on pacha.db. Names are escaped as on the screen, so that no two paths look alike.
 
 The message of a snapshot's revision is a format, too: the text of ``-m`` and an empty line (both absent without
 ``-m``), then the counts of this list ("3 added, 1 removed", or "no path changed", and "2 packages" if that many
@@ -23,14 +23,14 @@ PACKAGES = "packages"  #: the word of the number of packages that changed
 #: The letter of each kind of change, as ``pacha push -v`` prints it.
 LETTERS = {"A": "added", "M": "changed", "R": "removed", "m": "metadata"}
 HEAD_LINES = 2  #: the counts, and the hash of pacha.db
-_PACKAGE = "P"  #: the letter of a package; an earlier Pacha passes over it
+_PACKAGE = "P"  #: the letter of a package; an earlier Pacha ignores it
 _COUNT = re.compile(rf"(\d{{1,9}}) ({'|'.join(LETTERS.values())}|packages?)\b")
 
 
 def encode(changes: Changes, image: bytes, packages: Sequence[str] = ()) -> bytes:
-    """The text for ``changes``. It names the hash of the resulting ``image`` of pacha.db, so that no two are equal.
+    """The text for ``changes``. It has the hash of the resulting ``image`` of pacha.db, so that no two are equal.
 
-    ``packages``: those that changed, a line each.
+    ``packages``: a line for each that changed.
     """
     groups = zip(LETTERS, (changes.added, changes.content, changes.removed, changes.metadata), strict=True)
     lines = [f"{letter} {escape(path)}\n" for letter, paths in groups for path in paths]

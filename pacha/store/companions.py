@@ -1,7 +1,7 @@
 """The texts beside pacha.db in ``db``: what a host is besides its files. ``hg log -p`` shows how they changed.
 
-pacha.db names the SHA-256 of each in its ``meta``. A snapshot of an earlier Pacha names none; then what a later one
-left in ``db`` is not of that snapshot.
+pacha.db has the SHA-256 of each in its ``meta``. A snapshot of an earlier Pacha has none: a text that a later one left
+in ``db`` does not belong to it.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ NAMES = (MACHINE, PACKAGES, SEAL_KEYS)
 
 
 def meta(texts: Mapping[str, bytes]) -> dict[str, str]:
-    """What ``meta`` of pacha.db says of the companions ``texts``, by name."""
+    """The part of ``meta`` of pacha.db for the companions ``texts`` (by name)."""
     return {key(name): hashlib.sha256(text).hexdigest() for name, text in texts.items()}
 
 

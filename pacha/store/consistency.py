@@ -1,4 +1,4 @@
-"""Check that a snapshot from elsewhere is consistent as a whole; ``rows`` checks each row. Pure."""
+"""Check that a snapshot from elsewhere is consistent as a whole; ``row_checks`` checks each row. Pure."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from itertools import pairwise
 from pacha.errors import DamagedError
 from pacha.files.metadata import Entry, Kind
 from pacha.files.paths import prefix
-from pacha.store import rows
+from pacha.store import row_checks
 from pacha.store.snapshot import Snapshot, Watched, parents_of
 from pacha.text import escape
 
@@ -18,13 +18,13 @@ from pacha.text import escape
 def check_consistency(snapshot: Snapshot, which: Iterable[bytes] | None = None) -> None:
     """Raise DamagedError unless each name is used once, entries lie below watched paths and parents above them.
 
-    Of the entries only those of the paths ``which`` are looked at, if these are given.
+    ``which``: the paths whose entries are checked; None: all.
     """
     entries = snapshot.entries
     every = entries if which is None else which
     check_places(snapshot.watched, every, lambda path: entries[path].kind if path in entries else None)
     for account in snapshot.accounts:
-        rows.check_account(account)
+        row_checks.check_account(account)
     above = {path for watched in snapshot.live for path in parents_of(watched.path)}
     for path, entry in snapshot.parents.items():
         if path not in above or not is_parent(entry):
@@ -34,25 +34,25 @@ def check_consistency(snapshot: Snapshot, which: Iterable[bytes] | None = None) 
 def check_places(watched: Sequence[Watched], every: Iterable[bytes], kind_of: Callable[[bytes], str | None]) -> None:
     """Raise DamagedError unless ``watched`` is valid, and each path of ``every`` lies in a directory of it.
 
-    ``kind_of`` tells what is at a path, as ``Kind`` has it; None for a path that is not there.
+    ``kind_of`` gives the kind of a path, as ``Kind`` has it; None for a path without an entry.
     """
-    for one in watched:
-        rows.check_watched(one)
-    live = [one for one in watched if not one.retired]
-    if len({one.repository.lower() for one in watched}) < len(watched):
+    for root in watched:
+        row_checks.check_watched(root)
+    live = [root for root in watched if not root.retired]
+    if len({root.repository.lower() for root in watched}) < len(watched):
         raise damaged_snapshot("two watched paths share a repository")
-    roots = {prefix(one.path): one for one in live}
+    roots = {prefix(root.path): root for root in live}
     tops = sorted(roots)  # a path sorts just before what lies below it
     if len(roots) < len(live) or any(lower.startswith(top) for top, lower in pairwise(tops)):
         raise damaged_snapshot("two watched paths overlap")
-    sound = set[bytes]()  # folders with a path that is in order: what holds it holds whatever else is in them
+    sound = set[bytes]()  # folders with a correct path: the other paths in them are below the same watched one
     for path in every:
         folder = os.path.dirname(path)
         if folder in sound:
             continue
         # Only the last of the tops that sort before ``path`` can hold it.
         if not tops or not _holds(roots[tops[bisect_right(tops, prefix(path)) - 1]], path):
-            raise damaged_snapshot(f"{escape(path[:200])} is below no watched path")
+            raise damaged_snapshot(f"{escape(path[:200])} is not below a watched path")
         if prefix(path) not in roots:
             if kind_of(folder) != Kind.DIRECTORY:
                 raise damaged_snapshot(f"{escape(path[:200])} lies in no directory")

@@ -1,4 +1,4 @@
-"""A repository that is being made: what is finished of it can be read while the rest is written."""
+"""A repository that is being written: another thread reads each file as soon as it is finished."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ from concurrent.futures import Future
 from contextlib import contextmanager
 from queue import SimpleQueue
 
-_EVERY = 0.05  #: seconds; to wake the reader for each name would cost more than what it does with one
+_EVERY = 0.05  #: seconds; waking the reader for each name would cost more than reading the file
 
 
 class Abandoned(Exception):
-    """The repository will not be whole."""
+    """The repository will not be completed."""
 
 
 class Growth:
-    """The files of a repository that one thread writes and another reads: names wait in between, never contents."""
+    """The files of a repository that one thread writes and another reads: a queue of names, without contents."""
 
     def __init__(self) -> None:
         self._folder = Future[int]()
@@ -27,12 +27,12 @@ class Growth:
         self._is_whole: bool | None = None  #: None as long as it grows
 
     def begin(self, path: str) -> None:
-        """The repository is the folder ``path``, which has the files that tell its format. It may be renamed."""
+        """Let reading begin: the folder ``path`` has the files of the format. It may be renamed later."""
         self._folder.set_result(os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC))
 
     @property
     def has_begun(self) -> bool:
-        """Whether there is something to read."""
+        """Whether reading can begin."""
         return self._folder.done() and self._folder.exception() is None
 
     def add(self, name: bytes) -> None:
@@ -43,7 +43,7 @@ class Growth:
             self._pass_on()
 
     def end(self, *, is_whole: bool) -> None:
-        """No more files come, the last of them being the changelog; what counts is the first call."""
+        """No more files come; if it ``is_whole``, the last one was the changelog. Only the first call counts."""
         if self._is_whole is None:
             self._is_whole = is_whole
             if not self._folder.done():
@@ -58,9 +58,9 @@ class Growth:
 
     @contextmanager
     def reading(self) -> Iterator[tuple[str, Iterator[bytes]]]:
-        """A path of the repository, which stays the same when that is renamed, and the names of its files.
+        """A path of the repository that stays valid when it is renamed, and the names of its files.
 
-        Waits for the beginning, and then for each name. Raises Abandoned; so do the names, instead of their end.
+        Waits for the beginning, and then for each name. Raises Abandoned, here or after the last name.
         """
         folder = self._folder.result()
         try:

@@ -9,8 +9,9 @@ from tempfile import TemporaryDirectory
 from pacha.errors import DamagedError, PachaError
 from pacha.files.metadata import Entry
 from pacha.files.names import DATABASE, PACHA_DB
-from pacha.store import database, hg
+from pacha.store import hg, untrusted_db
 from pacha.store.revspec import SnapshotRef, resolve
+from pacha.store.rows import Row
 from pacha.store.snapshot import Snapshot
 from pacha.store.state import StateFolder
 from pacha.system.presence import is_absent
@@ -52,14 +53,12 @@ def at(state: StateFolder, when: str) -> Snapshot:
     return read(state, resolve(when, snapshots, time.time()).node)
 
 
-def parse(
-    image: bytes, folder: Path, known: dict[database.Row, Entry] | None = None, *, whole: bool = True
-) -> Snapshot:
-    """The snapshot in the bytes of a pacha.db, through a temporary file in ``folder``. Raises DamagedError.
+def parse(image: bytes, folder: Path, known: dict[Row, Entry] | None = None, *, whole: bool = True) -> Snapshot:
+    """The snapshot in the bytes of a pacha.db, read from a temporary file in ``folder``. Raises DamagedError.
 
-    ``known`` and ``whole`` as in ``database.read_foreign``.
+    ``known`` and ``whole`` as in ``untrusted_db.read``.
     """
     with TemporaryDirectory(dir=folder) as private:
         path = Path(private) / "pacha.db"
         path.write_bytes(image)  # only its owner can enter the temporary directory
-        return database.read_foreign(str(path), known, whole=whole)
+        return untrusted_db.read(str(path), known, whole=whole)

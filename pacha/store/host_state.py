@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pacha.errors import Concern
 from pacha.files.names import DATABASE
 
-LONGEST = 10_000  #: so many patterns, and names of an owner map, are remembered of a rebuild
+LONGEST = 10_000  #: patterns, and names of an owner map, that are remembered of a rebuild
 POLICIES = ("", "renumber", "keep", "leave")  #: the words of rebuild.options.AccountPolicy
 HARDWARE = ("", "auto", "same", "other")  #: those of HardwarePolicy
 PACKAGES = ("", "install", "exact", "by-name")  #: those of PackagePolicy that install
@@ -20,8 +20,8 @@ class MasterState:
 
     ``changelog`` and ``contents``: the sha256 (hex) of the changelogs of ``db`` and, by repository, of the others;
     None where it is unknown. ``sent``: by repository, the newest node that the master has. ``failure``: why the last
-    attempt failed. ``purged``: the sha256 of its record of what was purged, which this machine has followed, None for
-    none; ``lacks_purges``: it lacks some that another master has.
+    attempt failed. ``purged``: the sha256 of its record of purges as this machine last followed it, None for none;
+    ``lacks_purges``: another master has purges that this one does not have.
     """
 
     changelog: str | None = None
@@ -37,9 +37,9 @@ class MasterState:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Stated:
-    """The last statement of a host that this machine made or accepted: its counter, and the sha256 (hex) of its text.
+    """The last statement of a host that this machine signed or accepted: its counter, and the sha256 (hex) of its text.
 
-    ``tip``: the snapshot (node) that has it; ``key``: the fingerprint of the key that signed it.
+    ``tip``: its snapshot (node); ``key``: the fingerprint of the key that signed it.
     """
 
     counter: int
@@ -58,9 +58,9 @@ class Renumbering:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Orphans:
-    """What is kept for an account that is missing in the restored account files: its files have the ``number`` now.
+    """Files of an account that the restored account files do not have; they have its ``number`` now.
 
-    ``paths`` are the first few of ``count``; ``target``: below the root of another machine.
+    ``paths`` are the first few of ``count``; ``target``: the root of another machine that they are below.
     """
 
     name: bytes
@@ -73,10 +73,10 @@ class Orphans:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RebuildChoices:
-    """What a rebuild that is not settled was told.
+    """The options of a rebuild that is not settled.
 
-    ``keep``: patterns; ``accounts``, ``hardware``, ``packages``: the word of the policy, "" for the usual one, or where
-    no installation is under way; ``users``, ``groups``: the name here for a recorded name.
+    ``keep``: patterns; ``accounts``, ``hardware``, ``packages``: the word of the policy, "" for the usual one, or
+    without an unfinished installation; ``users``, ``groups``: by recorded name, the name here.
     """
 
     keep: tuple[str, ...] = ()
@@ -142,6 +142,6 @@ class HostState:
     unknown: Mapping[str, object] = field(default_factory=dict)
 
     def remembers(self, tip: str) -> bool:
-        """Whether this machine made the snapshot ``tip``, or adopted it: not what a snapshot says of itself."""
+        """Whether this machine made or adopted the snapshot ``tip``, by its own memory, not by the snapshot."""
         sent = [master.sent.get(DATABASE) for master in self.masters.values()]
         return tip in (self.tip, (self.made or ("", 0.0))[0], *sent)

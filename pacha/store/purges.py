@@ -1,7 +1,7 @@
-"""The record of what was purged from a host's history: one JSON object a line, never with any content.
+"""The record of purges of a host's history: one JSON object in each line, never with any content.
 
-A master has it as ``.purged`` in the host's folder, a host in its state folder. A host takes a master's for hostile:
-what it names may only be forgotten, and never what the newest snapshot here has (``push.purged``).
+A master has it as ``.purged`` in the host's folder, a host in its state folder. A host does not trust a master's: it
+may lose content that is named there, but never content of its newest snapshot (``push.purged``).
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from pacha.files.paths import is_within
 from pacha.text import escape, local_second, printable, rfc3339
 
 MOST_BYTES = 32 << 20
-MOST_BYTES_BY_AGE = 4 << 20  #: the older purges by age beyond this are forgotten: the next one finds all of that again
+MOST_BYTES_BY_AGE = 4 << 20  #: older purges by age beyond this are dropped: the next one finds their content again
 BY_AGE = "--older-than"  #: the option whose purges are by age
 _LONGEST = 500  #: characters of a text
 #: The nodes of the erased revisions by stored name, by repository.
@@ -50,23 +50,23 @@ class Purge:
 
     @property
     def is_by_age(self) -> bool:
-        """Whether the age of the snapshots chose the content: then it is done again and again, by the same rule."""
+        """Whether the age of the snapshots chose the content: such a purge is repeated, by the same rule."""
         return self.limits.startswith(BY_AGE + " ")
 
     @property
     def identity(self) -> tuple[float, str, tuple[bytes, ...], str]:
-        """What distinguishes it from another; the runs of one rule by age are one."""
+        """What distinguishes it from other purges; all runs of one rule by age have the same."""
         when, who = (0.0, "") if self.is_by_age else (self.at, self.by)
         return when, who, self.paths, self.limits
 
     def touches(self, path: bytes) -> bool:
-        """Whether it erased content of ``path``, or of something below it, as far as its named paths tell."""
+        """Whether it erased content at or below ``path``, as far as the paths that were named tell."""
         return any(is_within(path, named) or is_within(named, path) for named in self.paths or (b"/",))
 
     def command(self, host: str) -> str:
-        """The command that does the same on another master, quoted for its shell: the record may be forged.
+        """The command that does the same on another master, quoted for a shell, as the record may be forged.
 
-        A purge from all snapshots is to be recorded even where nothing of it is left.
+        A purge from all snapshots is recorded there even if nothing is left to erase.
         """
         options = [*shlex.split(self.limits), *["--record"] * bool(self.places)]
         return shlex.join(["pacha", "purge", host, *map(escape, self.paths), *options])
@@ -74,7 +74,7 @@ class Purge:
 
 @dataclass(frozen=True, slots=True)
 class Erased:
-    """All that several purges erased; asked as often as there are revisions."""
+    """All that several purges erased; asked for each revision, and so it is quick."""
 
     revisions: Revisions
     places: Mapping[str, Set[bytes]]
@@ -89,7 +89,7 @@ class Erased:
         return cls(merged(every), places)
 
     def accepts(self, repository: str, name: bytes, node: str) -> bool:
-        """Whether this revision was erased, or any that the name had."""
+        """Whether this revision was erased, or all that the name had."""
         if node in self.revisions.get(repository, {}).get(name, ()):
             return True
         return not self.places.get(repository, frozenset()).isdisjoint(_places_of(whole(name)))
@@ -104,20 +104,20 @@ def _places_of(name: bytes) -> Iterator[bytes]:
 
 
 def is_at(name: bytes, place: bytes) -> bool:
-    """Whether the stored ``name``, or that which it is a part of, is ``place`` or lies below it; "" is every name."""
+    """Whether the stored ``name``, or the file that it is a part of, is at or below ``place`` ("": every name is)."""
     name = whole(name)
     return not place or name == place or name.startswith(place + b"/")
 
 
 def reason(path: bytes, purges: Iterable[Purge]) -> str:
-    """Why content of ``path`` is not there any more: the last of ``purges`` that touches it, one by age if no other."""
+    """Why content of ``path`` is gone: the last of ``purges`` that touches it; one by age only if there is no other."""
     touching = [purge for purge in purges if any(is_within(path, named) for named in purge.paths or (b"/",))]
     by_preference = sorted(touching, key=lambda purge: not purge.is_by_age)
     return str(by_preference[-1]) if touching else "content purged"
 
 
 def runs(purges: Iterable[Purge]) -> list[Purge]:
-    """``purges`` by time, of each rule by age the last run alone."""
+    """``purges`` by time; of each rule by age, only the last run."""
     return sorted({purge.identity: purge for purge in sorted(purges, key=_at)}.values(), key=_at)
 
 
@@ -126,12 +126,12 @@ def _at(purge: Purge) -> float:
 
 
 def joined(recorded: Iterable[Purge], more: Iterable[Purge]) -> tuple[Purge, ...]:
-    """All of both, by time, each once; the runs of a rule by age in one month become one."""
-    found = dict[tuple[object, ...], Purge]()
+    """The purges of both, by time, each once; the runs of a rule by age in one month become one."""
+    purges = dict[tuple[object, ...], Purge]()
     for purge in (*recorded, *more):
         key = (purge.identity, rfc3339(purge.at)[: len("2026-11")] if purge.is_by_age else "")
-        found[key] = _joined(found[key], purge) if key in found else purge
-    return tuple(sorted(found.values(), key=_at))
+        purges[key] = _joined(purges[key], purge) if key in purges else purge
+    return tuple(sorted(purges.values(), key=_at))
 
 
 def _joined(one: Purge, other: Purge) -> Purge:
@@ -145,7 +145,7 @@ def merged(purges: Iterable[Purge]) -> Revisions:
 
 
 def united(each: Iterable[Mapping[str, Mapping[bytes, Set[str]]]]) -> Revisions:
-    """All of several revisions."""
+    """The revisions of ``each``, together."""
     every: dict[str, dict[bytes, set[str]]] = {}
     for revisions in each:
         for repository, names in revisions.items():
@@ -156,7 +156,7 @@ def united(each: Iterable[Mapping[str, Mapping[bytes, Set[str]]]]) -> Revisions:
 
 
 def read(path: Path) -> tuple[Purge, ...]:
-    """The purges in the file at ``path``; none where there is none. Raises DamagedError."""
+    """The purges in the file at ``path``; () without such a file. Raises DamagedError."""
     try:
         return decode(path.read_bytes(), str(path))
     except FileNotFoundError:
@@ -178,7 +178,7 @@ def encode(purge: Purge) -> bytes:
 
 
 def encode_all(purges: Iterable[Purge]) -> bytes:
-    """The whole record, without what is too much of the oldest by age. Raises PachaError where it gets too long."""
+    """The whole record, without the oldest purges by age if they take too much. Raises PachaError for a longer one."""
     text = b"".join(_bounded([(purge, encode(purge)) for purge in purges]))
     if len(text) > MOST_BYTES:
         raise PachaError(
@@ -191,7 +191,7 @@ def encode_all(purges: Iterable[Purge]) -> bytes:
 
 
 def _bounded(lines: list[tuple[Purge, bytes]]) -> Iterator[bytes]:
-    """The lines, those by age only as far back as there is room for: the newest, and of each rule that it was there."""
+    """The lines, without older purges by age that have no room; of each rule, the last one stays, without revisions."""
     room, last = MOST_BYTES_BY_AGE, {purge.identity: purge for purge, _ in lines}
     newest = max((purge for purge, _ in lines if purge.is_by_age), key=_at, default=None)
     kept = []
@@ -230,23 +230,23 @@ def decode(text: bytes, place: str = ".purged in the host's folder on the master
 def _purge(fields: Mapping[str, Any]) -> Purge:
     purge = Purge(
         at=datetime.fromisoformat(fields["at"].removesuffix("Z")).replace(tzinfo=timezone.utc).timestamp(),
-        by=_said(fields["by"]),
-        why=_said(fields.get("why", "")),
+        by=_printable_text(fields["by"]),
+        why=_printable_text(fields.get("why", "")),
         paths=tuple(map(os.fsencode, fields["paths"])),
-        limits=_said(fields.get("limits", "")),
+        limits=_printable_text(fields.get("limits", "")),
         revisions=decode_revisions(fields["revisions"]),
         places={_content(name): tuple(map(os.fsencode, places)) for name, places in fields.get("places", {}).items()},
     )
     if not all(path.startswith(b"/") for path in purge.paths):
-        raise ValueError("a path begins with a '/'")
+        raise ValueError("a path does not begin with '/'")
     if purge.at < 0:
-        raise ValueError("it was before 1970")  # such a time is not read as it is written
-    purge.command("")  # its limits are words
+        raise ValueError("a time is before 1970")  # such a time changes when it is written and read
+    purge.command("")  # that its limits are words of a shell
     return purge
 
 
 def _content(repository: str) -> str:
-    """The name of a repository, which is never that of the snapshots, nor leads elsewhere."""
+    """The name of a repository. Raises ValueError for that of the snapshots, and for a path."""
     if not may_hold_content(repository):
         raise ValueError("no repository of a watched path has that name")
     return repository
@@ -262,11 +262,11 @@ def decode_revisions(values: Mapping[str, Mapping[str, Iterable[str]]]) -> Revis
 
 def _node(value: str) -> str:
     if not NODE.fullmatch(value):
-        raise ValueError("a node has 40 hexadecimal digits")
+        raise ValueError("a node does not have 40 hexadecimal digits")
     return value
 
 
-def _said(text: object) -> str:
+def _printable_text(text: object) -> str:
     if not isinstance(text, str):
         raise TypeError("not a text")
     return printable(text[:_LONGEST])

@@ -1,4 +1,4 @@
-"""The entries of this machine's own pacha.db, read when one is asked for, and what can be told of them without that."""
+"""The entries of this machine's own pacha.db: read only when asked for, and their summary without reading them."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from typing import Any
 from pacha.files.amended import Amended
 from pacha.files.metadata import Entry, Kind
 
-_MOST_FOUND = 8  #: entries that are looked up one by one: each takes a fortieth of the time for reading all
+_MOST_FOUND = 8  #: entries to look up one by one; each takes a fortieth of the time for reading all
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Summary:
-    """What a push needs to know of all entries together.
+    """What a push needs to know about all entries together.
 
     ``files`` and ``size``: how many files there are, and their bytes; ``owners``: uid, owner, gid and group;
     ``xattrs``: all extended attributes that any of them has.
@@ -35,9 +35,9 @@ class Summary:
         return cls(files=len(sizes), size=sum(sizes), owners=owners, xattrs=xattrs)
 
     def amended(self, old: Summary, new: Summary) -> Summary | None:
-        """This summary where the entries of ``old``, which it has, gave way to those of ``new``.
+        """This summary after the entries of ``old``, which it counts, were replaced by those of ``new``.
 
-        None where the others alone tell what is left.
+        None where the other entries have to be read for that.
         """
         if not (old.owners <= new.owners and old.xattrs <= new.xattrs):
             return None
@@ -50,7 +50,7 @@ class Summary:
 
 
 class Recorded(Mapping[bytes, Entry]):
-    """Entries by path, none of them sealed, of which a few are looked up, and all are read if more are asked for."""
+    """Entries by path, none of them sealed: a few are looked up, and all are read if more are asked for."""
 
     def __init__(
         self,
@@ -59,7 +59,7 @@ class Recorded(Mapping[bytes, Entry]):
         read: Callable[[], dict[bytes, Entry]],
         find: Callable[[bytes], Entry | None] | None = None,
     ) -> None:
-        """Read none of the ``count`` entries, which ``read`` returns; ``find`` looks one up."""
+        """``read`` returns all ``count`` entries; ``find`` looks one up."""
         self._count, self.summary, self._read, self._find = count, summary, read, find
         self._entries: dict[bytes, Entry] | None = None
         self._found: dict[bytes, Entry | None] = {}
@@ -107,7 +107,7 @@ def summary_of(entries: Mapping[bytes, Entry]) -> Summary:
 
 
 def may_be_sealed(entries: Mapping[bytes, Entry]) -> bool:
-    """Whether some of ``entries`` may be sealed, which is told without reading them."""
+    """Whether some of ``entries`` may be sealed, without reading them."""
     if isinstance(entries, Amended):
         return may_be_sealed(entries.base) or any(entry.sealed is not None for entry in entries.changed.values())
     return not isinstance(entries, Recorded)

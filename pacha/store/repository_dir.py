@@ -1,4 +1,4 @@
-"""Install a repository under its name once it is complete; until then it lies at a temporary path beside it."""
+"""Install a repository under its name when it is complete; until then it is at a temporary path beside it."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ STORE = ".hg/store"  #: where a repository keeps its history, below its own path
 
 
 def temporary_path(path: str) -> str:
-    """Return an unused path beside ``path``; what an interrupted run left there is removed."""
+    """Return an unused path beside ``path``; files that an interrupted run left there are removed."""
     folder, last = os.path.split(path)
     new = os.path.join(folder, f".new-{last}")
     os.makedirs(folder, mode=0o700, exist_ok=True)

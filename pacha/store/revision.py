@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from struct import Struct
 
 NULL = "0" * 40
-#: Bytes that a revision may have without further proof; parts of content have 4 MiB, whole files 16.
+#: Bytes that a revision may always have; parts of content have 4 MiB, whole files 16.
 MOST = 64 << 20
 #: The format of a new repository, here and on the master, whatever the configuration there says.
 FORMAT = (
@@ -29,7 +29,7 @@ KNOWN_REQUIREMENTS = frozenset(
         b"revlog-compression-zstd", b"persistent-nodemap",
     ]
 )  # fmt: skip
-#: What makes ``hg init`` use it.
+#: The options that make ``hg init`` use it.
 INIT_OPTIONS = tuple(word for name, value in FORMAT for word in ("--config", f"{name}={value}"))
 HERE = b"share-safe"  #: the requirement that stands beside the store: the others are in it
 #: The requirements of a repository created with ``FORMAT``.

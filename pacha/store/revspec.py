@@ -1,8 +1,8 @@
 """Resolve WHEN on the command line: a snapshot by its id or by a time. The clock is passed in. Pure.
 
 A time means the newest snapshot that existed when it ended: a day ends at midnight, a minute with its last second.
-Times are local unless they have a zone. Each snapshot says itself when it was made, so a forged one may lie: a time for
-which its word and the order of the history disagree means none.
+Times are local unless they have a zone. A forged snapshot may have any time: where the times and the order of the
+history disagree, a time means no snapshot.
 """
 
 from __future__ import annotations
@@ -34,11 +34,9 @@ class SnapshotRef:
 
 
 def resolve(when: str, snapshots: Sequence[SnapshotRef], now: float) -> SnapshotRef:
-    """The one of ``snapshots`` (newest first, not empty) that ``when`` means at the time ``now``.
+    """The one of ``snapshots`` (newest first by the order of the history, not empty) that ``when`` means at ``now``.
 
-    The order of ``snapshots`` is the one in which they came into the history.
-
-    Raises UsageError naming the nearest ones where ``when`` is invalid, or means none or several.
+    Raises UsageError, which names the nearest ones, where ``when`` is invalid, or means none or several.
     """
     when = " ".join(when.split())
     moments = _moments(when, now)
@@ -95,7 +93,7 @@ def begin_of(when: str, now: float) -> float:
 
 
 def _begin(when: str, now: float) -> float | None:
-    """The first instant of the time ``when``, None where it is none."""
+    """The first instant of the time ``when``; None where it is not a time."""
     when = " ".join(when.split())
     ends, match = _moments(when, now), _MOMENT.match(when)
     if not ends:
@@ -103,11 +101,6 @@ def _begin(when: str, now: float) -> float | None:
     if when == "yesterday" or (match and not match["clock"]):
         return (datetime.fromtimestamp(ends[0]) - timedelta(days=1)).timestamp()
     return ends[0] - (60 if match and not match["second"] else 1)
-
-
-def local(at: float) -> str:
-    """``at`` (seconds since the epoch) in a form that WHEN accepts: local time, to the second."""
-    return local_second(at)
 
 
 def _newest(when: str, moment: float, snapshots: Sequence[SnapshotRef], now: float) -> SnapshotRef:
@@ -131,7 +124,7 @@ def _newest(when: str, moment: float, snapshots: Sequence[SnapshotRef], now: flo
 
 
 def _one_of(chosen: Sequence[SnapshotRef], when: str) -> SnapshotRef:
-    """The snapshot that a local time means, whichever of the two it is in the hour that comes twice."""
+    """The snapshot that a local time means; in the hour that comes twice, both times must mean the same one."""
     if chosen[0] != chosen[-1]:
         raise UsageError(
             f"'{when}' comes twice: the clock was set back that day.",
@@ -147,16 +140,17 @@ def _known(snapshots: Sequence[SnapshotRef]) -> str:
 
 
 def _listed(snapshots: Sequence[SnapshotRef]) -> str:
-    words = [
-        f"{snapshot.node[:12]} ({'damaged' if snapshot.at is None else local(snapshot.at)})" for snapshot in snapshots
-    ]
-    return enumerated(words, _NEAR)
+    return enumerated([f"{ref.node[:12]} ({_when_made(ref)})" for ref in snapshots], _NEAR)
+
+
+def _when_made(snapshot: SnapshotRef) -> str:
+    return "damaged" if snapshot.at is None else local_second(snapshot.at)
 
 
 def _moments(when: str, now: float) -> list[float]:
-    """The ends of the time ``when`` (seconds since the epoch): the first instant after it. []: it is not a time.
+    """The end of the time ``when``: the first instant after it (seconds since the epoch). [] where it is not a time.
 
-    They are two, the earlier first, where the clock showed that time twice.
+    There are two, the earlier one first, where the clock showed that time twice.
     """
     today = datetime.fromtimestamp(now).replace(hour=0, minute=0, second=0, microsecond=0)
     if when == "yesterday":

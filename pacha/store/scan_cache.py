@@ -1,4 +1,4 @@
-"""SQLite: the cache, which remembers what the last scan listed. It only speeds up the next one."""
+"""The cache of the last scan: what each directory listed (SQLite). It only speeds up the next scan."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _COUNTED = slice(24, 28)  #: where in them SQLite counts its changes
 
 
 def read(path: str, database: str = "") -> Fingerprints:
-    """The fingerprints of the last scan; empty if missing or damaged, or of use to a newer pacha.db alone.
+    """The fingerprints of the last scan; none if the cache is missing, damaged, or belongs to a newer pacha.db.
 
     They ``are_recorded`` where the pacha.db at ``database`` is still what it was after that scan.
     """
@@ -45,7 +45,7 @@ def read(path: str, database: str = "") -> Fingerprints:
 
 
 def write(path: str, before: Fingerprints, now: Fingerprints, database: str = "") -> None:
-    """Bring the cache from ``before`` (as read) to ``now``; ``database`` has the entries, and no others if they say so.
+    """Bring the cache from ``before`` (as read) to ``now``; ``database`` is the pacha.db of the same scan.
 
     A failure is ignored: the next scan reads more.
     """
@@ -68,9 +68,9 @@ def write(path: str, before: Fingerprints, now: Fingerprints, database: str = ""
 
 
 def _version(path: str) -> str:
-    """What differs after any change of the database at ``path``: its file, its times, and SQLite's counter of changes.
+    """What any change of the database at ``path`` changes: its inode, its times, and SQLite's counter of changes.
 
-    "" for none.
+    "" without a database.
     """
     try:
         with open(path, "rb", buffering=0) as stream:
@@ -81,5 +81,5 @@ def _version(path: str) -> str:
 
 
 def _count(version: str) -> int:
-    """How many changes SQLite had counted in a database of this ``version``: fewer in an older copy. 0 for none."""
+    """How many changes SQLite had counted in a database of this ``version``: an older copy has fewer. 0 for none."""
     return int.from_bytes(bytes.fromhex(version.rpartition(" ")[2])[_COUNTED], "big")

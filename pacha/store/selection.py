@@ -15,8 +15,10 @@ from pacha.text import escape
 
 @dataclass(frozen=True, slots=True)
 class Selection:
-    """The selected parts. ``paths``: for each, its candidates (absolute bytes, the likeliest first; a parent may be a
-    link). ``directories``: names of repositories, or last components of watched paths.
+    """The selected parts of a snapshot.
+
+    ``paths``: the candidates for each selected path (absolute bytes, the likeliest first; a parent may be a link).
+    ``directories``: names of repositories, or last components of watched paths.
     """
 
     paths: tuple[tuple[bytes, ...], ...] = ()

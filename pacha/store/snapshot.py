@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import compress
@@ -74,7 +73,7 @@ class Snapshot:
         if watched not in self.live:
             return {path: entry for path, entry in self.entries.items() if watched.holds(path)}
         if len(self.live) == 1:
-            return self.entries  # there is nothing else that they could lie below
+            return self.entries  # they can be below nothing else
         if isinstance(self.entries, Amended):
             return self.entries.below(watched.path)
         if isinstance(self.entries, Recorded):
@@ -93,10 +92,7 @@ class Snapshot:
 
 def parents_of(path: bytes) -> list[bytes]:
     """The directories above ``path``, nearest first, without the root."""
-    parents = []
-    while (path := os.path.dirname(path)) not in (b"/", b""):
-        parents.append(path)
-    return parents
+    return [folder for folder in paths.ancestors(path) if folder != b"/"]
 
 
 def placed(live: Iterable[Watched], each: Mapping[bytes, _T]) -> Iterator[tuple[Watched, _T]]:
@@ -136,9 +132,9 @@ class Changes:
 
 
 def other_than(old: Mapping[bytes, Entry], new: Mapping[bytes, Entry]) -> dict[bytes, Entry]:
-    """Those entries of ``new`` that are not the very objects of ``old``, by path.
+    """The entries of ``new`` that are not the very objects of ``old``, by path.
 
-    A scan gives the object of ``old`` for what has not changed, so that these are few, and nothing else is compared.
+    A scan reuses the object of an entry that has not changed, so these are few, and no others need be compared.
     """
     if new is old:
         return {}
@@ -148,7 +144,7 @@ def other_than(old: Mapping[bytes, Entry], new: Mapping[bytes, Entry]) -> dict[b
 
 
 def missing_in(old: Mapping[bytes, Entry], new: Mapping[bytes, Entry]) -> dict[bytes, Entry]:
-    """Those entries of ``old`` whose paths ``new`` does not have."""
+    """The entries of ``old`` whose paths ``new`` does not have."""
     if isinstance(new, Amended) and new.amends(old):
         return {path: old[path] for path in new.removed}
     return {path: old[path] for path in old.keys() - new.keys()} if new is not old else {}

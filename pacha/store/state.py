@@ -24,8 +24,8 @@ from pacha.store.state_json import decode, encode
 from pacha.system.atomic import replace_file
 from pacha.text import local_second, one_line
 
-#: The latest format of the state folder that this version reads. ``readable_from`` in memory.json is the format that a
-#: reader must know; 1 where it is missing.
+#: The latest format of the state folder that this version reads. ``readable_from`` in memory.json names the format that
+#: a reader must know; 1 where it is missing.
 READABLE_FROM = 1
 _POLL_SECONDS = 0.1
 _LEAST_WAIT = 0.3  #: seconds; ``holder`` holds the lock for a moment, to test it
@@ -59,7 +59,7 @@ class StateFolder:
 
     @property
     def scratch(self) -> Path:
-        """Where private temporary folders are made: here, or where every program makes them if this is read-only."""
+        """Where private temporary folders are created: here, or in the usual place if this folder is read-only."""
         usual = os.environ.get("TMPDIR") or "/tmp"  # noqa: S108 (mkdtemp in it)
         return Path(os.path.abspath(usual)) if self.is_read_only else self.path
 
@@ -90,7 +90,7 @@ class StateFolder:
             os.chmod(self.path, 0o700)
 
     def check_owner(self) -> None:
-        """Raise PachaError where the folder is somebody else's; OSError where it cannot be looked at."""
+        """Raise PachaError where the folder belongs to somebody else, OSError where it cannot be accessed."""
         owner, me = os.stat(self.path).st_uid, os.geteuid()
         if owner != me:
             give = f"Run: chown -R root: {shlex.quote(str(self.path))}; or set PACHA_STATE to another folder."
@@ -110,12 +110,12 @@ class StateFolder:
         return state
 
     def read(self) -> HostState:
-        """Return the state; at first, its defaults. Raises PachaError where the file is damaged, or a later Pacha's."""
+        """Return the state; the defaults at first. Raises PachaError where a later Pacha wrote it, or it is damaged."""
         try:
             text = (self.path / "memory.json").read_text(encoding="ascii")
             loaded = json.loads(text)
             if not isinstance(loaded, dict):
-                raise ValueError("it holds something else")
+                raise ValueError("it is not a JSON object")
             self._check_readable(loaded)
             return decode(loaded)
         except FileNotFoundError:
@@ -155,8 +155,8 @@ class StateFolder:
     def locked(self, wait_seconds: float = 0, work: str = "", *, only_looks: bool = False) -> Iterator[None]:
         """Hold the lock, which the kernel releases when the process ends (flock(2)).
 
-        ``work`` (a word) tells others what it is held for. What ``only_looks`` needs no lock where the folder is
-        read-only. Raises LockedError, naming the holder, after ``wait_seconds``, and PachaError.
+        ``work`` (a word) tells other runs what it is held for. A run that ``only_looks`` needs no lock in a read-only
+        folder. Raises LockedError, naming the holder, after ``wait_seconds``, and PachaError.
         """
         if self.is_read_only:
             if not only_looks:
@@ -200,8 +200,8 @@ class StateFolder:
     def _clear_locks(self) -> None:
         """Remove the locks that a killed run left in the repositories: only the holder of our lock works there.
 
-        Mercurial itself takes such a lock for valid where the machine's name has changed since, or another process
-        has the number.
+        Mercurial considers such a lock valid where the machine's name has changed since, or another process has the
+        number.
         """
         repositories = self.path / "repos"
         for name in os.listdir(repositories) if repositories.is_dir() else ():

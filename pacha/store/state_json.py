@@ -27,7 +27,7 @@ from pacha.system.signed_text import MOST_COUNTER
 from pacha.text import printable
 
 _LATEST = 1e11  #: seconds since the epoch; no clock shows a later time
-_MOST_HOSTS = 100  #: so many hosts that were rebuilt here and are not settled
+_MOST_HOSTS = 100  #: hosts that were rebuilt here and are not settled
 _MOST_STATED = 10_000  #: hosts of which a statement is remembered
 
 

@@ -1,8 +1,8 @@
 """What a host signs of a snapshot: the texts ``statement`` and ``statement.sig`` beside pacha.db in ``db``.
 
-pacha.db names the content of every file, and the companions, by their SHA-256; the statement names pacha.db by its
-own. So all that a rebuild restores is below the one signature. ``changes``, and the message and the user of the
-revision, are not: they inform, and decide nothing. The revision's time has to be the statement's.
+pacha.db has the SHA-256 of every file and of the companions, and the statement that of pacha.db. So one signature
+covers all that a rebuild restores. It does not cover ``changes``, nor the message and the user of the revision, which
+only inform. The time of the revision must be that of the statement.
 """
 
 from __future__ import annotations
@@ -22,9 +22,9 @@ _FIELDS = ("host", "counter", "time", "pacha.db", "before")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Statement:
-    """A statement: the ``counter``-th of ``host``, at ``at`` (seconds since the epoch), on the pacha.db ``database``.
+    """Statement number ``counter`` of ``host``, made at the time ``at`` (seconds since the epoch).
 
-    ``database`` is its sha256 (hex), ``before`` that of the text of the host's statement before, "-" for none.
+    ``database``: the sha256 (hex) of pacha.db; ``before``: that of the host's last statement, "-" for none.
     """
 
     host: str
@@ -55,10 +55,10 @@ def read(reader: Callable[[bytes], bytes]) -> tuple[bytes, bytes]:
     ``reader`` gives the bytes of a file in it.
     """
 
-    def found(name: bytes) -> bytes:
+    def read_one(name: bytes) -> bytes:
         try:
             return reader(name)
-        except (DamagedError, PurgedError):  # it has none, or one that nobody can read
+        except (DamagedError, PurgedError):  # missing or unreadable
             return b""
 
-    return found(STATEMENT), found(SIGNATURE)
+    return read_one(STATEMENT), read_one(SIGNATURE)

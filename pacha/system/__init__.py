@@ -8,8 +8,8 @@
     memory_limit.limit_memory()        # hostile input fails instead of the machine
     mounts.mounts(), syscalls          # /proc/self/mountinfo, renameat2(2), syncfs(2)
     proc.require_proc()                # without /proc nothing is done
-    proc.require_working_directory()   # nor in a folder that was removed
-    presence.is_absent(path)           # an error of looking makes nothing absent
+    proc.require_working_directory()   # nor in a working directory that was removed
+    presence.is_absent(path)           # a path that cannot be accessed is not absent
     atomic.replace_file(path, data)    # readers see the old file or the new one, never a mixture
     programs.run(path, variables, ...) # an administrator's program: its time and its output are limited
     trust.untrusted(path, users)       # who else could change a file, or put another in its place

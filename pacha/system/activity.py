@@ -1,4 +1,4 @@
-"""What this process is doing just now, and how far it is: so that whoever sits at a terminal can be told."""
+"""What this process is doing now and how far it is, for a progress display."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ _COUNT = struct.Struct("=Q")
 
 @dataclass(slots=True)
 class Activity:
-    """One thing that takes long: what it is, how many of ``total`` (0: unknown) are ``done``, and their bytes.
+    """Work that takes long: what it is, how many of its parts (``total``; 0: unknown) are ``done``, and their bytes.
 
-    ``counter`` returns how many are done, in place of ``done``. So does ``shared``, memory into which child processes
-    count: whatever one of another account writes there is a number.
+    ``counter`` returns how many are done, in place of ``done``. So does ``shared``, memory in which child processes
+    count: a hostile one can write nothing but a number there.
     """
 
     what: str = ""
@@ -44,10 +44,10 @@ _now = Activity()
 
 
 def begin(what: str, total: int = 0, counter: Callable[[], int] | None = None, *, shared: bool = False) -> None:
-    """Let it be known that ``what`` (safe to print) begins, with ``total`` parts; it ends what was done before.
+    """Begin the activity ``what`` (safe to print) with ``total`` parts, in place of the last one.
 
-    ``counter`` tells whoever asks how many are done: for what is too short to be counted one by one.
-    ``shared``: ``advance`` counts here in child processes, too.
+    ``counter`` returns how many parts are done, where counting each of them would take too long. ``shared``: child
+    processes call ``advance`` as well.
     """
     global _now
     _now = Activity(what, total, counter=counter, shared=mmap.mmap(-1, _COUNT.size) if shared else None)
@@ -62,11 +62,11 @@ def advance(done: int = 0, size: int = 0) -> None:
 
 
 def sent(size: int) -> None:
-    """Count bytes that went out, unless the parts of what is done count their own: it is sent meanwhile."""
+    """Count bytes that were sent, unless the activity has parts: those count their own bytes."""
     if not _now.total:
         advance(size=size)
 
 
 def current() -> Activity:
-    """What is being done; its ``what`` is "" before the first one."""
+    """The activity of now; its ``what`` is "" before the first one."""
     return _now

@@ -17,7 +17,7 @@ def replace_file(path: Path, data: bytes, *, mode: int = 0o600, overwrite: bool 
     """
     temporary = path.with_name(f".{path.name}.{os.urandom(4).hex()}")  # cron and systemd do not read a dotfile
     try:
-        _write(temporary, data, os.O_EXCL, mode)
+        _write_new(temporary, data, mode)
         if overwrite:
             os.replace(temporary, path)
         else:
@@ -37,7 +37,7 @@ def replace_in(folder: int, name: str, data: bytes, *, mode: int = 0o600, durabl
     """
     temporary = f".{name}.{os.urandom(4).hex()}"
     try:
-        _write(temporary, data, os.O_EXCL, mode, folder=folder, durable=durable)
+        _write_new(temporary, data, mode, folder=folder, durable=durable)
         os.rename(temporary, name, src_dir_fd=folder, dst_dir_fd=folder)
     except BaseException:
         with suppress(OSError):
@@ -58,10 +58,8 @@ def write_private(path: str | Path, data: bytes) -> None:
         raise
 
 
-def _write(
-    path: str | Path, data: bytes, flag: int, mode: int, *, folder: int | None = None, durable: bool = True
-) -> None:
-    flags = os.O_WRONLY | os.O_CREAT | flag | os.O_NOFOLLOW | os.O_CLOEXEC
+def _write_new(path: str | Path, data: bytes, mode: int, *, folder: int | None = None, durable: bool = True) -> None:
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
     with open(os.open(path, flags, mode, dir_fd=folder), "wb") as stream:
         os.fchmod(stream.fileno(), mode)  # independent of the umask
         stream.write(data)

@@ -34,5 +34,5 @@ def begin(thread: threading.Thread) -> None:
     """Start a new ``thread``. Raises PachaError where the system starts no more of them."""
     try:
         thread.start()
-    except RuntimeError:  # of a thread that was never started, there is no other
+    except RuntimeError:  # the only one that a thread raises that was not started yet
         raise no_more_processes() from None

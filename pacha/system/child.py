@@ -72,10 +72,10 @@ def run_in_child(work: Callable[[], bytes], *, seconds: float | None = None, mos
 
 
 def run_alone(work: Callable[[], object]) -> None:
-    """Run ``work`` in a process that nobody waits for: without a terminal, a session of its own, nobody's child.
+    """Run ``work`` in a detached process: in a session of its own, without a terminal, and not as a child of ours.
 
-    Its standard streams are /dev/null, so that whoever reads ours sees their end when this process ends. Raises
-    PachaError where no process is left.
+    Its standard streams are /dev/null: a reader of our streams sees their end when this process ends. Raises PachaError
+    where no process is left.
     """
     try:
         child = os.fork()
@@ -87,7 +87,7 @@ def run_alone(work: Callable[[], object]) -> None:
 
 
 def _detach_and_end(work: Callable[[], object]) -> NoReturn:
-    """Run ``work`` in a child of this new process, which ends at once and so leaves nobody to wait for that."""
+    """Run ``work`` in a child of this new process, which ends at once so that it is not the parent of that child."""
     try:
         os.setsid()
         if os.fork() == 0:

@@ -1,4 +1,4 @@
-"""How many descriptors this process may have open, and a program that it starts (setrlimit(2))."""
+"""The limit on open descriptors (setrlimit(2)) of this process, and of the programs that it starts."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ _given: int | None = None
 
 
 def allow_all() -> None:
-    """Allow as many as the system lets us: one is held a level while a deep tree is walked."""
+    """Raise the limit as far as the system lets us: walking a deep tree holds a descriptor for each level."""
     global _given
     soft, most = resource.getrlimit(resource.RLIMIT_NOFILE)
     _given = soft if _given is None else _given
@@ -20,9 +20,9 @@ def allow_all() -> None:
 
 @contextmanager
 def as_given() -> Iterator[None]:
-    """While the body starts somebody else's program, have the limit that this process was started with.
+    """In the body, which starts another program, restore the limit that this process was started with.
 
-    A program that waits with select(2), or that closes every descriptor that there could be, fails or crawls with more.
+    With a higher one, a program fails that waits with select(2), and one is slow that closes all possible descriptors.
     """
     before = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (before[0] if _given is None else _given, before[1]))

@@ -1,4 +1,4 @@
-"""What modules without a console have to tell whoever asks for more (-v)."""
+"""Pass details from modules that have no console to a user who asked for them (-v)."""
 
 from __future__ import annotations
 
@@ -13,6 +13,6 @@ def listen(show: Callable[[str], None]) -> None:
 
 
 def tell(text: str) -> None:
-    """Pass on one detail; it is lost where nobody listens."""
+    """Pass one detail to the listener; without one it is lost."""
     for show in _listeners:
         show(text)

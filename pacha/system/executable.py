@@ -1,4 +1,4 @@
-"""Where programs are: those of the system, and this Pacha for them."""
+"""Find the programs of the system, and the command of this Pacha."""
 
 from __future__ import annotations
 

@@ -29,7 +29,7 @@ def ssh_dir() -> str:
 
 
 def expand_home(path: str) -> str:
-    """``path`` with ``~`` or ``~user`` at its start replaced. What lies in ``~/.ssh`` is looked for in ``ssh_dir``."""
+    """``path`` with ``~`` or ``~user`` at its start replaced. A path in ``~/.ssh`` becomes one in ``ssh_dir``."""
     path = home_dir() + path[1:] if path == "~" or path.startswith("~/") else os.path.expanduser(path)
     usual = os.path.join(home_dir(), ".ssh", "")
     return os.path.join(ssh_dir(), path.removeprefix(usual)) if path.startswith(usual) else path

@@ -13,7 +13,7 @@ _GETXATTR, _SETXATTR = 0x801C581F, 0x401C5820  # FS_IOC_FSGETXATTR, FS_IOC_FSSET
 _FSXATTR = struct.Struct("=5I8x")  # fsx_xflags, fsx_extsize, fsx_nextents, fsx_projid, fsx_cowextsize
 _INHERIT = 0x200  # FS_XFLAG_PROJINHERIT
 _PROJECT = 3  # the place of fsx_projid
-#: The errors of a file system that has no such thing.
+#: The errors of a file system without projects.
 _UNSUPPORTED = frozenset({errno.ENOTTY, errno.ENOTSUP, errno.EINVAL})
 
 
@@ -25,7 +25,7 @@ def flags(fd: int) -> int:
 
 
 def add_flag(fd: int, flag: int) -> None:
-    """Set one flag more. Raises OSError, with ENOTSUP also where the file system takes it and does not keep it."""
+    """Set one more flag. Raises OSError, with ENOTSUP also where the file system accepts it and does not keep it."""
     present = flags(fd)
     if not present & flag:
         fcntl.ioctl(fd, _SETFLAGS, array.array("l", [present | flag]))
@@ -34,10 +34,10 @@ def add_flag(fd: int, flag: int) -> None:
 
 
 def stop_inheritance(fd: int) -> None:
-    """Let what comes into the directory ``fd`` keep its project (chattr -P).
+    """Let files keep their project when they are moved into the directory ``fd`` (chattr -P).
 
-    Into a directory that gives its own to what is in it, rename(2) and link(2) let nothing of another one: EXDEV.
-    Raises OSError.
+    rename(2) and link(2) refuse (EXDEV) a file of another project in a directory that passes on its own. Raises
+    OSError.
     """
     try:
         fields = _fields(fd)
@@ -58,7 +58,7 @@ def project(fd: int) -> int:
 def set_project(fd: int, number: int, *, inherit: bool = False) -> None:
     """Set the project of ``fd``; with ``inherit``, what is made in it gets it too (chattr +P).
 
-    Raises OSError, with ENOTSUP also where the file system takes the number and does not keep it.
+    Raises OSError, with ENOTSUP also where the file system accepts the number and does not keep it.
     """
     fields = _fields(fd)
     wanted = [fields[0] | _INHERIT if inherit else fields[0], *fields[1:_PROJECT], number, *fields[_PROJECT + 1 :]]

@@ -1,4 +1,4 @@
-"""Python as Pacha needs it: names of files stay what they are whatever the locale, and Mercurial has its docstrings."""
+"""Start Python as Pacha needs it: file names keep their bytes in every locale, and Mercurial has its docstrings."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _WITHOUT_DOCSTRINGS = 2  #: sys.flags.optimize (python(1), -OO)
 
 
 def restart_if_needed() -> None:
-    """Replace this process by one whose Python is in UTF-8 mode and has docstrings, unless this one is such.
+    """Replace this process by one whose Python is in UTF-8 mode and has docstrings, unless it is so already.
 
     A name in another encoding of the locale, such as EUC-JP or Big5, may come back as other bytes (PEP 540; the
     decoding is not reversible), and Mercurial cannot be imported without docstrings.
@@ -26,9 +26,9 @@ def restart_if_needed() -> None:
 
 
 def command_of_restart(line: Sequence[bytes], environment: MutableMapping[str, str]) -> list[bytes]:
-    """The command that runs this process's command ``line`` again as it should be; [] where it is as it should be.
+    """The command that runs the command ``line`` of this process again with the right options; [] if it has them.
 
-    Leaves out an option -OO of Python's, and changes PYTHONOPTIMIZE in the ``environment``.
+    Removes Python's option -OO, and changes PYTHONOPTIMIZE in the ``environment``.
     """
     given = environment.get(_OPTIMIZE)
     options = [] if sys.getfilesystemencoding() == "utf-8" else [b"-X", b"utf8"]
@@ -42,7 +42,7 @@ def command_of_restart(line: Sequence[bytes], environment: MutableMapping[str, s
 
 
 def fit_streams() -> None:
-    """Let no character end the output: what the encoding of the terminal lacks is escaped."""
+    """Escape each character that the encoding of the terminal does not have, instead of failing."""
     for stream in (sys.stdout, sys.stderr):
         _fit(stream, nl_langinfo(CODESET))
 

@@ -1,4 +1,4 @@
-"""Run a program of this machine with a limit on its time and on what it says."""
+"""Run a program of this machine with a limit on its time and on its output."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from typing import IO
 from pacha.system import background
 
 _LAST = 2048  #: bytes of stderr that are kept
-_running = set[subprocess.Popen[bytes]]()  #: by any thread
+_running = set[subprocess.Popen[bytes]]()  #: the programs of all threads
 
 
 class Tail:
-    """The last 2 KB of what a program says, read so that it never has to wait."""
+    """The last 2 KB of a program's output, which a thread reads so that the program never has to wait."""
 
     def __init__(self, stream: IO[bytes]) -> None:
         self._last = b""
@@ -31,7 +31,7 @@ class Tail:
                 self._last = (self._last + data)[-_LAST:]
 
     def bytes(self, seconds: float = 1.0) -> bytes:
-        """What it said, after its end or ``seconds``."""
+        """That output, after the end of the program or ``seconds``."""
         self._thread.join(seconds)
         return self._last
 
@@ -46,7 +46,7 @@ class Ended:
 
     @property
     def complaint(self) -> bytes:
-        """The last line of its stderr that says something, b"" for none."""
+        """The last line of its stderr that is not empty, b"" for none."""
         return next((line for line in reversed(self.stderr.splitlines()) if line.strip()), b"")
 
 
@@ -59,12 +59,12 @@ def read_output(
     source: int = subprocess.DEVNULL,
     inherited: Sequence[int] = (),
 ) -> Ended:
-    """Run ``argv``, without input or with that of the descriptor ``source``, until it ends or has said ``most`` bytes.
+    """Run ``argv``, without input or with that of the descriptor ``source``; kill it after ``most`` bytes of output.
 
     ``inherited`` are descriptors that it keeps open.
 
     Raises OSError where it cannot be started, PachaError where no thread is left, and TimeoutError where it did not end
-    in ``seconds``: then it is killed with all that it started.
+    in ``seconds``: then it and its whole process group are killed.
     """
     process = subprocess.Popen(
         argv,
@@ -95,13 +95,13 @@ def read_output(
         _running.discard(process)
     if expired.is_set():
         raise TimeoutError(f"no end within {seconds:g} seconds")
-    return Ended(status, output[: most + 1], last.bytes())
+    return Ended(status, output, last.bytes())
 
 
 def end_all() -> None:
-    """Kill what any thread runs by ``read_output``, with all that it started: the process may end before its threads.
+    """Kill every program that a thread runs by ``read_output``, with its process group.
 
-    Then nobody would be left who ends a program that hangs.
+    This process may end before its threads do, and then nobody would end a program that hangs.
     """
     for process in tuple(_running):
         if process.returncode is None:

@@ -1,4 +1,4 @@
-"""Who runs this process, for what is written of it."""
+"""Who runs this process, for records of what it does."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import os
 
 
 def login_name() -> str:
-    """The name of who called sudo, else of this account (its number, where it has no name). It is not checked."""
+    """The user who called sudo, else this account (its number where it has no name). Do not trust it."""
     try:
         return os.environ.get("SUDO_USER") or getpass.getuser()
     except (KeyError, OSError):

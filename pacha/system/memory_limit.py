@@ -18,7 +18,7 @@ _GROUP = Path("/sys/fs/cgroup/memory.max")  # cgroups(7), version 2; "max": no l
 def limit_memory(most: int | None = None) -> Iterator[None]:
     """Let the body use ``most`` bytes more than this process has now.
 
-    None: what the machine has free, but no more than a gigabyte or half of what a larger machine has.
+    None: the free memory of this machine, but at most a gigabyte, or half of all its memory if that is more.
 
     Raises DamagedError where it needs more.
     """
@@ -29,9 +29,9 @@ def limit_memory(most: int | None = None) -> Iterator[None]:
         yield
     except MemoryError:
         raise DamagedError(
-            "There is not enough memory for what the master has.",
+            "There is not enough memory for the history on the master.",
             f"it takes more than {allowed >> 20} MiB",
-            "Nothing was changed. Look at the master with 'hg verify'; if it is intact, rebuild where there is more.",
+            "Nothing was changed. Is the master intact ('hg verify')? Then use a machine with more memory.",
             code="memory-exhausted",
         ) from None
     finally:
@@ -39,29 +39,29 @@ def limit_memory(most: int | None = None) -> Iterator[None]:
 
 
 def limit_memory_for_good(most: int) -> None:
-    """Let this process use ``most`` bytes more than it has now, as long as it lives; more is a MemoryError.
+    """Let this process use ``most`` bytes more than it has now, until it ends; more is a MemoryError.
 
-    What it has is what its parent had at the fork, which may be more than ``most``.
+    A new child has what its parent had at the fork, which may be more than ``most``.
     """
     allowed = _allowed(most)
     resource.setrlimit(resource.RLIMIT_DATA, (allowed, allowed))
 
 
 def serving() -> int:
-    """The bytes that one conversation on a master may take: of a small one a quarter, never more than a gigabyte."""
+    """The bytes that one conversation on a master may take: a quarter of its memory, from 256 MiB to a gigabyte."""
     return min(_GIGABYTE, max(_GIGABYTE // 4, _kilobytes("/proc/meminfo", "MemTotal") // 4))
 
 
 def in_use() -> int:
-    """The bytes of this process that count."""
+    """The bytes of this process that the limit counts: what it may write to."""
     return _kilobytes("/proc/self/status", "VmData")
 
 
 def _allowed(most: int) -> int:
     """The limit with which this process may use ``most`` bytes more than now, or a lower one that it has already.
 
-    Of what it may write to, as that takes memory: not of its address space, much of which is only reserved
-    (malloc(3) reserves 64 MiB for each thread).
+    It counts memory that can be written to, not the address space, much of which is only reserved (malloc(3) reserves
+    64 MiB for each thread).
     """
     limit = in_use() + most
     limits = (limit, *resource.getrlimit(resource.RLIMIT_DATA))

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-#: The types of file systems whose content the kernel makes up, and its settings: no file of them is anybody's.
+#: The types of file systems whose content the kernel generates. They hold nobody's files.
 OF_THE_KERNEL = frozenset(
     b"apparmorfs binder binfmt_misc bpf cgroup cgroup2 configfs cpuset debugfs devpts devtmpfs efivarfs functionfs "
     b"fuse.lxcfs fusectl hugetlbfs mqueue nfsd nsfs proc pstore resctrl rpc_pipefs securityfs selinuxfs smackfs spufs "
@@ -22,7 +22,7 @@ _WITH_PROJECTS = frozenset({b"xfs", b"ext4", b"f2fs"})
 class Mount:
     """A mount point: its absolute path and the type of the file system there, both bytes.
 
-    ``device`` (``major:minor``) says which file system, ``root`` which folder of it is seen, ``source`` what was
+    ``device`` (``major:minor``) names the file system, ``root`` the folder of it that is seen, ``source`` what was
     mounted (often a path below /dev).
     """
 

@@ -1,7 +1,7 @@
-"""What is not there, and what only cannot be looked at.
+"""Tell what is absent from what cannot be accessed.
 
-An error of looking (no permission, a failing disk, a server that is away) never makes anything absent. Even "No such
-file or directory" may come from a file system that shows a name and cannot find it: what counts is the listing.
+Nothing is absent because of missing permission, a failing disk or a server that is away. Even "No such file or
+directory" may come from a file system that lists a name and cannot look it up: what counts is the listing.
 """
 
 from __future__ import annotations
@@ -9,12 +9,12 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable
 
-#: What open(2) and stat(2) say where a component of the path is missing, or is no directory.
+#: The errors of open(2) and stat(2) where a component of the path is missing, or is not a directory.
 ABSENT = (FileNotFoundError, NotADirectoryError)
 
 
 def is_absent(path: str | bytes | os.PathLike[str]) -> bool:
-    """Whether nothing is at ``path``; False where that cannot be told."""
+    """Whether nothing is at ``path``; False where it cannot be accessed."""
     try:
         os.lstat(path)
     except ABSENT:

@@ -1,4 +1,4 @@
-"""What every command relies on: /proc (proc(5)), through which it reaches what is open, and a working directory."""
+"""Check what every command needs: /proc (proc(5)), through which it reaches open files, and a working directory."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pacha.errors import PachaError
 
 
 def require_proc() -> None:
-    """Raise PachaError unless /proc shows this process: without it, what is there looks like what is not."""
+    """Raise PachaError unless /proc shows this process: without it, files that exist look absent."""
     if not _is_mounted():
         raise PachaError(
             "Pacha cannot work without /proc.",
@@ -19,7 +19,7 @@ def require_proc() -> None:
 
 
 def require_working_directory() -> None:
-    """Raise PachaError where the working directory was removed: no relative name means anything, nor does hg work."""
+    """Raise PachaError where the working directory was removed: neither a relative path nor hg works there."""
     try:
         os.getcwd()
     except FileNotFoundError:

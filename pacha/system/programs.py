@@ -1,6 +1,6 @@
-"""Run an administrator's programs: which files of a folder count, and with what, for how long, one runs.
+"""Run an administrator's programs: which files of a folder are programs, in which environment they run, how long.
 
-As with run-parts(8), a file's name decides whether it is one.
+As with run-parts(8), the name of a file decides whether it is a program.
 """
 
 from __future__ import annotations
@@ -25,14 +25,14 @@ from pacha.system.home import home_dir
 KEPT_BYTES = 64 << 10  #: of a program's output
 _NAME = re.compile(rb"[A-Za-z0-9][A-Za-z0-9._-]*\Z")
 _LEFT_BEHIND = (b".bak", b".orig", b".rej", b".swp", b".dpkg-old", b".dpkg-new", b".dpkg-dist", b".rpmsave", b".rpmnew")
-_MOST_BYTES = 1 << 20  #: of its output that are on the disk while it runs, as long as it says no more in one poll
+_MOST_BYTES = 1 << 20  #: of its output on the disk, checked at each poll
 _POLL_SECONDS = 0.5
 _GRACE_SECONDS = 5.0  #: to clean up after SIGTERM
 
 
 @dataclass(frozen=True, slots=True)
 class ProgramRun:
-    """How a program ended: why it failed ("": it did not), the end of its output (bytes)."""
+    """How a program ended: why it failed ("" if it did not), and the last bytes of its output."""
 
     failure: str
     output: bytes
@@ -46,7 +46,7 @@ def passed_over(name: bytes, mode: int) -> str:
 
 
 def environment() -> dict[str, str]:
-    """What every program finds in its environment, and nothing else of Pacha's own."""
+    """The environment that every program gets; no variable of Pacha's own environment is passed on."""
     return {"PATH": PATH, "HOME": "/root" if os.geteuid() == 0 else home_dir(), "LANG": "C.UTF-8"}
 
 
@@ -62,7 +62,7 @@ def run(
 
     ``stdin``: an open file that it reads; None: nothing.
 
-    Its process group is ended with it where it takes too long, or where an exception (a signal) ends the wait.
+    If it takes too long, or an exception (a signal) ends the wait, its whole process group is ended.
     """
     # A file, not a pipe: a daemon that the program starts may keep it open for ever.
     with tempfile.TemporaryFile(dir=scratch, buffering=0) as output:
@@ -86,7 +86,7 @@ def started(
     inherited: Sequence[int] = (),
     grace_seconds: float | None = None,
 ) -> Iterator[subprocess.Popen[bytes]]:
-    """The program, which is ended with its process group if it has not ended itself. Raises OSError.
+    """Start the program; after the body, end it and its process group unless it has ended. Raises OSError.
 
     ``inherited`` are descriptors that it keeps open; ``grace_seconds``: to clean up after SIGTERM.
     """
@@ -140,7 +140,7 @@ def _code(process: subprocess.Popen[bytes], seconds: float) -> int | None:
 
 
 def _end(process: subprocess.Popen[bytes], grace_seconds: float) -> None:
-    """End the process group: SIGTERM, then SIGKILL. Until wait() its leader, even dead, keeps the number its own."""
+    """End the process group: SIGTERM, then SIGKILL. Until wait(), no other process can get the leader's number."""
     try:
         with suppress(ProcessLookupError, ChildProcessError):  # a signal cut off the wait that had seen its end
             os.killpg(process.pid, signal.SIGTERM)

@@ -17,7 +17,7 @@ from pacha.text import escape, one_line
 _PLACES = "/usr/sbin:/usr/lib:/usr/local/sbin"
 _SECONDS = 300.0
 _LONGEST = 254  #: characters of an address (RFC 5321, 4.5.3.1.3)
-#: A name of this machine or an address; none that sendmail would take for an option, or for several (RFC 5322, 3.4.1).
+#: A name of this machine or an address; not what sendmail would read as an option, or as several (RFC 5322, 3.4.1).
 _ADDRESS = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.+=!#$%&'*/?^`{|}~-]*(@[A-Za-z0-9][A-Za-z0-9.-]*)?", re.ASCII)
 
 
@@ -47,11 +47,11 @@ def send(address: str, subject: str, text: str, message_id: str) -> None:
     except OSError as error:
         raise _not_accepted(program, f"its text cannot be put into a file: {refusal(error)}") from None
     if ended.failure:
-        raise _not_accepted(program, f"{ended.failure}: {one_line(ended.output[-2000:]) or 'it said nothing'}")
+        raise _not_accepted(program, f"{ended.failure}: {one_line(ended.output[-2000:]) or 'no output'}")
 
 
 def _mail(address: str, subject: str, text: str, message_id: str) -> bytes:
-    """The mail; who it is from, and the date, is the mail system's to say."""
+    """The mail, without sender and date, which the mail system adds."""
     mail = EmailMessage(policy=default)
     mail["To"], mail["Subject"] = address, subject
     mail["Message-ID"] = f"<{message_id}@{os.uname().nodename or 'localhost'}>"
@@ -61,15 +61,15 @@ def _mail(address: str, subject: str, text: str, message_id: str) -> bytes:
 
 
 def _program() -> str:
-    found = find_program("sendmail", path=":".join([*filter(None, os.environ.get("PATH", "").split(":")), _PLACES]))
-    if not found:
+    path = find_program("sendmail", path=":".join([*filter(None, os.environ.get("PATH", "").split(":")), _PLACES]))
+    if not path:
         raise PachaError(
             "There is no sendmail on this machine.",
-            "it is what a mail is handed to",
+            "Pacha sends mail with it",
             "Install a mail system (postfix, exim4, dma, msmtp-mta), or write a page: --html DIR",
             code="no-sendmail",
         )
-    return found
+    return path
 
 
 def _not_accepted(program: str, why: str) -> PachaError:

@@ -25,7 +25,7 @@ _held: list[int] = []  #: signals that came while they were held
 
 @contextmanager
 def held() -> Iterator[None]:
-    """Hold signals back until the end of the body, which must be short: for what must not be cut in two."""
+    """Hold signals back until the end of the body, which must be short and must not be interrupted."""
     global _holding
     _holding = True
     try:
@@ -41,23 +41,42 @@ def listen() -> None:
 
     A terminal that closes sends several signals; a second one would interrupt the clean-up after the first.
     """
-    last = -_ONCE_SECONDS
-    heard = 0
-    whole = sys._getframe(1)
+    listener = _Listener(sys._getframe(1))
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        if signal.getsignal(number) is not signal.SIG_IGN:  # respect nohup(1)
+            signal.signal(number, listener.handle)
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)  # an inherited SIG_IGN would hide the status of our children
+    readable, writable = os.pipe()
+    os.set_blocking(writable, False)
+    signal.set_wakeup_fd(writable)
+    os.register_at_fork(after_in_child=partial(signal.set_wakeup_fd, -1))  # the pipe is the parent's
+    main = threading.main_thread().ident or 0
+    with suppress(RuntimeError):  # no thread is left: most signals are heard without it
+        # Not threading.Thread: it holds no lock, so that forking stays safe.
+        _thread.start_new_thread(listener.insist, (readable, main))
 
-    def end(number: int, frame: FrameType | None) -> None:
-        nonlocal last, heard
-        if _is_importing(frame, whole):
+
+class _Listener:
+    """Hears the signals of a process. ``caller`` is the frame that began to listen."""
+
+    def __init__(self, caller: FrameType) -> None:
+        self._caller = caller
+        self._heard = 0  #: how often ``handle`` ran outside of an import
+        self._last = -_ONCE_SECONDS
+
+    def handle(self, number: int, frame: FrameType | None) -> None:
+        """Raise Signalled in the main thread, or hold the signal back."""
+        if self._is_importing(frame):
             return  # the signal comes again
-        heard += 1
-        before, last = last, time.monotonic()
-        if last - before > _ONCE_SECONDS:
+        self._heard += 1
+        before, self._last = self._last, time.monotonic()
+        if self._last - before > _ONCE_SECONDS:
             if not _holding:
                 raise Signalled(number)
             _held.append(number)
 
-    def insist() -> None:
-        """Send a signal again until the main thread handles it.
+    def insist(self, readable: int, main: int) -> None:
+        """Send each signal that ``readable`` names to the thread ``main`` again, until that handles it.
 
         Python runs its handler between two bytecodes. A signal that comes just before a thread waits for a lock is too
         late for the bytecode before and too early to end the wait (library/signal, "Execution of Python signal
@@ -66,34 +85,21 @@ def listen() -> None:
         seen = 0
         while arrived := os.read(readable, 64):
             time.sleep(_SOON_SECONDS)
-            missed = heard == seen
-            while heard == seen:
+            missed = self._heard == seen
+            while self._heard == seen:
                 signal.pthread_kill(main, arrived[0])
                 time.sleep(_SOON_SECONDS)
-            seen = heard
+            seen = self._heard
             if missed:
                 os.read(readable, 64)  # the repeated signals arrived here as well
 
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        if signal.getsignal(number) is not signal.SIG_IGN:  # respect nohup(1)
-            signal.signal(number, end)
-    signal.signal(signal.SIGCHLD, signal.SIG_DFL)  # an inherited SIG_IGN would hide the status of our children
-    main = threading.main_thread().ident or 0
-    readable, writable = os.pipe()
-    os.set_blocking(writable, False)
-    signal.set_wakeup_fd(writable)
-    os.register_at_fork(after_in_child=partial(signal.set_wakeup_fd, -1))  # the pipe is the parent's
-    with suppress(RuntimeError):  # no thread is left: most signals are heard without it
-        _thread.start_new_thread(insist, ())  # not threading.Thread: it holds no lock, so that forking stays safe
+    def _is_importing(self, frame: FrameType | None) -> bool:
+        """Whether ``frame``, or a frame between it and the caller, is an import.
 
-
-def _is_importing(frame: FrameType | None, whole: FrameType) -> bool:
-    """Whether ``frame``, which ``whole`` has called, is of an import.
-
-    An exception may leave the lock taken that every import takes, or become another one where a class is made.
-    """
-    while frame is not None and frame is not whole:
-        if frame.f_code.co_filename == _IMPORTING:
-            return True
-        frame = frame.f_back
-    return False
+        An exception in an import may leave its lock taken, or turn into another one where a class is created.
+        """
+        while frame is not None and frame is not self._caller:
+            if frame.f_code.co_filename == _IMPORTING:
+                return True
+            frame = frame.f_back
+        return False

@@ -1,7 +1,7 @@
 """Signatures of ssh keys (SSHSIG, PROTOCOL.sshsig of OpenSSH), made and verified by ssh-keygen(1).
 
-Nothing here computes: ssh-keygen signs and verifies, and only the outside of a signature is read, for its key's name.
-What a person wrote or a master sent reaches it as the content of a file in memory, never as a name.
+Only ssh-keygen signs and verifies; of a signature, Pacha reads only the key and the namespace. Text from a person or a
+master reaches ssh-keygen as the content of a file in memory, never as a file name.
 """
 
 from __future__ import annotations
@@ -32,15 +32,15 @@ KRL = b"SSHKRL\n\0"  #: how a key revocation list begins
 #: A public key that nobody has, to ask about.
 _ANY_KEY = b"ssh-ed25519 " + base64.b64encode(b"\0\0\0\x0bssh-ed25519\0\0\0\x20" + bytes(32)) + b"\n"
 _ARMORED = re.compile(_BEGIN + rb"\n([A-Za-z0-9+/=\s]+)\n" + _END)
-#: What ssh-keygen needs of the environment to reach an agent or a token, and to ask for a PIN. The time zone is that of
-#: the times in an allowed-signers file.
+#: The variables that ssh-keygen needs to reach an agent or a token, to ask for a PIN, and to read the times in an
+#: allowed-signers file in their zone.
 _PASSED_ON = ("SSH_AUTH_SOCK", "SSH_ASKPASS", "SSH_SK_PROVIDER", "DISPLAY", "WAYLAND_DISPLAY",
               "XDG_RUNTIME_DIR", "TZ")  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Signature:
-    """A signature as it came: its bytes without armor, and what it says of its key (a blob) and its namespace."""
+    """A signature, not verified: its bytes without armor, and the key (a blob) and the namespace that it names."""
 
     blob: bytes
     key: bytes
@@ -98,12 +98,12 @@ def public_key(line: bytes) -> bytes:
 
 
 def read_public(line: bytes) -> bytes:
-    """The blob in a line that begins with a public key, which has to be of the kind that it says. Raises ValueError."""
+    """The blob in a line that begins with a public key of the kind that the line names. Raises ValueError."""
     key = public_key(line)
     kind, rest = _string(key)
     if line.split()[0] != kind or not rest:
         raise ValueError("the key is of another kind than the line says")
-    while rest and b"-cert-" not in kind:  # of a certificate not all is a string
+    while rest and b"-cert-" not in kind:  # a certificate does not consist of strings alone
         _, rest = _string(rest)
     return key
 
@@ -144,16 +144,16 @@ def sign(text: bytes, namespace: str, key: str) -> Signature:
 
 
 def is_intact(text: bytes, signature: Signature, namespace: str) -> bool:
-    """Whether ``signature`` is one of ``text`` in ``namespace``, whoever made it. Raises PachaError."""
+    """Whether ``signature`` fits ``text`` and ``namespace``, whoever made it. Raises PachaError."""
     return _verifies(["check-novalidate", "-n", namespace], text, {"-s": signature.armored})
 
 
 def is_by(
     text: bytes, signature: Signature, namespace: str, *, principal: str, at: float, signers: bytes, revoked: bytes
 ) -> bool:
-    """Whether a key signed ``text`` in ``namespace`` that may do so for ``principal`` at that time (since the epoch).
+    """Whether a key signed ``text`` in ``namespace`` that may sign for ``principal`` at the time ``at`` (epoch).
 
-    ``signers`` is the content of an allowed-signers file; ``revoked`` that of a file of keys or a KRL, b"" for none.
+    ``signers``: the content of an allowed-signers file; ``revoked``: that of a KRL or a file of keys, b"" for none.
     Raises PachaError.
     """
     moment = time.strftime("%Y%m%d%H%M%S", time.localtime(at))  # a Z for UTC is known since OpenSSH 9.1
@@ -210,6 +210,6 @@ def _in_memory(data: bytes) -> Iterator[int]:
 def _environment() -> dict[str, str]:
     home = "/root" if os.geteuid() == 0 else home_dir()
     passed_on = {name: os.environ[name] for name in _PASSED_ON if name in os.environ}
-    # Without a program that asks, ssh-keygen would take the text for the passphrase of a key that has one.
+    # Without a program that asks, ssh-keygen would read the passphrase of a key from its input: from the text.
     asking = {} if "SSH_ASKPASS" in passed_on else {"SSH_ASKPASS": "/bin/false"}
     return {"PATH": PATH, "HOME": home, "LC_ALL": "C", **passed_on, **asking, "SSH_ASKPASS_REQUIRE": "force"}

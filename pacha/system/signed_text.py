@@ -23,16 +23,16 @@ def join_fields(title: str, fields: Mapping[str, str]) -> bytes:
 
 
 def split_fields(text: bytes, title: str, names: Sequence[str]) -> dict[str, str]:
-    """The fields ``names`` of a signed text, which begin it in this order. What follows is a later Pacha's.
+    """The fields ``names``, with which a signed text begins, in this order. A later Pacha may add more after them.
 
     Raises ValueError.
     """
     lines = text.decode("ascii").split("\n")
     if len(text) > _MOST_TEXT or lines.pop() or lines[:1] != [title] or len(lines) <= len(names):
-        raise ValueError(f"it is no '{title}'")
+        raise ValueError(f"it is not a '{title}'")
     pairs = [line.partition(" ") for line in lines[1 : 1 + len(names)]]
     if [name for name, _, _ in pairs] != list(names):
-        raise ValueError("its lines are others")
+        raise ValueError("its lines are not the expected ones")
     return {name: value for name, _, value in pairs}
 
 

@@ -1,4 +1,4 @@
-"""System calls that Python does not wrap, syncfs(2), renameat2(2) and prctl(2), or that may do half: write(2)."""
+"""System calls that Python does not wrap, syncfs(2), renameat2(2) and prctl(2), and a write(2) that is complete."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _libc = ctypes.CDLL(None, use_errno=True)
 
 
 def write_all(fd: int, data: bytes | memoryview) -> None:
-    """Write all of ``data``, of which one write(2) may take a part. Raises OSError."""
+    """Write all of ``data``; a single write(2) may write only a part. Raises OSError."""
     written = os.write(fd, data) if data else 0
     while written < len(data):
         written += os.write(fd, memoryview(data)[written:])

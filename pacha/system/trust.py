@@ -1,4 +1,4 @@
-"""Whether anybody but those who are trusted could change a file, or put another in its place."""
+"""Find out whether an untrusted user could change a file, or put another in its place."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ _ACL = "system.posix_acl_access"
 
 
 def untrusted(path: Path, trusted: Collection[int]) -> tuple[Path, str] | None:
-    """What lets a user other than ``trusted`` (numbers) change or replace ``path``: a path and why; None for nothing.
+    """Where and why a user other than ``trusted`` (numbers) could change or replace ``path``; None if nobody could.
 
-    It may be ``path`` itself, a folder above it, or a link on the way to it. Raises OSError.
+    The place is ``path`` itself, a folder above it, or a link on the way to it. Raises OSError.
     """
     for step, status, is_last in _steps(path):
-        # Where the sticky bit is set only the owners rename and remove; but others may make new files.
+        # In a folder with the sticky bit, only owners rename and remove files; but others may create some.
         closed = not is_last and stat.S_ISDIR(status.st_mode) and status.st_mode & stat.S_ISVTX
         if reason := open_to(step, status, trusted, look_at_mode=not closed):
             return step, reason
@@ -36,7 +36,7 @@ class UntrustedError(Exception):
 def read_trusted(path: Path, most: int) -> bytes:
     """The file ``path``, which this user or root alone may change, up to one byte more than ``most``.
 
-    Raises UntrustedError; OSError also for what is no file, for which it does not wait.
+    Never waits for a FIFO. Raises UntrustedError, and OSError, also for a path that is not a file.
     """
     if found := untrusted(path, {0, os.geteuid()}):
         raise UntrustedError(*found)

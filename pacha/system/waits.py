@@ -1,4 +1,4 @@
-"""Who is waited for just now, anywhere in this process: so that whoever sits at a terminal can be told."""
+"""Whom the threads of this process are waiting for, for a progress display."""
 
 from __future__ import annotations
 
@@ -6,12 +6,12 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-_waits: dict[int, tuple[str, float]] = {}  #: of each wait whom it is for, and since when (time.monotonic)
+_waits: dict[int, tuple[str, float]] = {}  #: by wait: whom it is for, and since when (time.monotonic)
 
 
 @contextmanager
 def waiting(whom: str, behind: float = 0.0) -> Iterator[None]:
-    """Let it be known that ``whom`` is waited for, ``behind`` so many seconds already."""
+    """In the body, this thread waits for ``whom``, for whom it has waited ``behind`` seconds already."""
     wait = object()
     _waits[id(wait)] = whom, time.monotonic() - behind
     try:
@@ -21,7 +21,7 @@ def waiting(whom: str, behind: float = 0.0) -> Iterator[None]:
 
 
 def longest_wait() -> tuple[str, float]:
-    """Who is waited for longest, and for how many seconds; "" where nobody is."""
+    """Whom a thread has been waiting for longest, and for how many seconds; "" where none is waiting."""
     waits = list(_waits.values())
     whom, since = min(waits, key=lambda wait: wait[1], default=("", 0.0))
     return whom, time.monotonic() - since if whom else 0.0

@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from pacha.config import load
+from pacha.config import load, parse
 from pacha.wire import control
 from tests.support.forced import Door
 from tests.support.stage import Host, Stage
@@ -152,7 +152,7 @@ def test_init_from_options_makes_a_host_that_pushes(stage: Stage) -> None:
     assert "pacha add-host bar --user bar_user --key - --install bar_user" in done.out
     assert done.out.rstrip().endswith("pacha rebuild bar")
     values = host.pacha("config-values", PACHA_CONFIG="").must().out
-    assert load.parse_config(values) == replace(load.load_config(host.config), path=None)
+    assert parse.parse_config(values) == replace(load.load_config(host.config), path=None)
     assert "pacha.ssh.port = 2222\n" in values
     assert f"pacha.ssh.key = {key}" in values and f"# watched: {watched}" in values
     before = host.config.read_bytes()

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import os
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 
+import pytest
 from hypothesis import strategies as st
 
+from pacha.errors import DamagedError
 from pacha.files.metadata import Entry, Kind
 from pacha.files.owners import Account
-from pacha.store import database, rows
+from pacha.store import database, rows, untrusted_db
 from pacha.store.snapshot import Snapshot, Watched
 from tests.support.entries import entry_at
 
@@ -79,3 +83,19 @@ META = {"schema": "1", "readable_from": "1", "host": "bar", "machine": "01234567
 def file(path: bytes, **values: object) -> Entry:
     entry = entry_at(path, size=5, sha256=b"s" * 32, stored=path.rpartition(b"/")[2])
     return entry._replace(**values)  # type: ignore[arg-type]
+
+
+def execute(path: str, *statements: str, values: tuple[object, ...] = ()) -> None:
+    with closing(sqlite3.connect(path)) as connection:
+        for statement in statements:
+            connection.execute(statement, values)
+        connection.commit()
+
+
+def refused(path: str) -> DamagedError:
+    with pytest.raises(DamagedError) as caught:
+        untrusted_db.read(path)
+    error = caught.value
+    assert error.message and error.hint
+    assert all(text.isprintable() for text in (error.message, error.why, error.hint)), error.why
+    return error

@@ -9,13 +9,13 @@ from pathlib import Path
 
 import pytest
 
-from pacha.files import content, scan
+from pacha.files import collector, content, scan
 from pacha.files.exclude import Rules
 from pacha.files.listing import Fingerprint
 from pacha.files.metadata import Entry
 from pacha.files.owners import Accounts
-from pacha.files.scan import Watch
 from pacha.files.scanned import Scan
+from pacha.files.watch import Watch
 
 ACCOUNTS = Accounts({0: b"root"}, {0: b"root"}, {}, {})
 
@@ -69,7 +69,7 @@ def empty_tree(tmp_path: Path) -> Path:
 @pytest.fixture(name="settled")
 def no_wait(monkeypatch: pytest.MonkeyPatch) -> None:
     """Trust every fingerprint at once, as if the trees had lain for a while (nobody can set a ctime)."""
-    monkeypatch.setattr(scan, "_UNSETTLED_NS", -10_000_000_000)
+    monkeypatch.setattr(collector, "_UNSETTLED_NS", -10_000_000_000)
 
 
 def change(tree: Path, choose: random.Random) -> None:

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from pacha.config.load import parse_config
+from pacha.config.parse import parse_config
 from pacha.errors import DamagedError
 from pacha.fetch import retry
 from pacha.files import content

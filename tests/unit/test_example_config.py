@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from pacha.config.keys import KEYS, Key
-from pacha.config.load import load_config, parse_config
+from pacha.config.load import load_config
+from pacha.config.parse import parse_config
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 EXAMPLE = CHECKOUT / "pacha.conf.example"

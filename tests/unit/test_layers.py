@@ -58,6 +58,8 @@ OWNERS: dict[str, frozenset[str]] = {
             "plain_reading",
             "revlog",
             "repository",
+            "reader",
+            "commit_context",
             "peer",
             "purging",
             "server",
@@ -66,7 +68,17 @@ OWNERS: dict[str, frozenset[str]] = {
         )
     ),
     "hgdemandimport": frozenset({"store.hg.__init__"}),
-    "sqlite3": frozenset({"store.database", "store.scan_cache", "fleet.index", "fleet.index_file"}),
+    "sqlite3": frozenset(
+        {
+            "store.tables",
+            "store.rowids",
+            "store.database",
+            "store.untrusted_db",
+            "store.scan_cache",
+            "fleet.index",
+            "fleet.index_file",
+        }
+    ),
     "click": frozenset({"__main__", *(name for name in MODULES if name.split(".")[0] in ("cli", "ui"))}),
 }
 KNOWN = frozenset().union(*ROWS)

@@ -11,8 +11,8 @@ import click
 
 from pacha.cli.app import cli
 from pacha.cli.context import CliContext
+from pacha.config.config import Config
 from pacha.config.keys import age_seconds
-from pacha.config.load import Config
 from pacha.errors import ConfigError, ExitCode, PachaError, UsageError
 from pacha.server import hosts, purge, purge_choice, purge_clock
 from pacha.server.purge_choice import PurgeOrder

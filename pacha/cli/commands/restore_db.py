@@ -9,8 +9,7 @@ from pacha.cli.context import CliContext
 from pacha.errors import ExitCode
 from pacha.push.differences import rules_text
 from pacha.rebuild.restore_db import restore_db
-from pacha.store import revspec
-from pacha.text import escape
+from pacha.text import escape, local_second
 
 
 @cli.command("restore-db")
@@ -31,6 +30,6 @@ def restore_db_command(cli_context: CliContext, host: str) -> ExitCode:
     for watched in restored.watched:
         rules = f"; left out: {rules_text(watched.exclude)}" if watched.exclude else ""
         console.tell(f"Watching {escape(watched.path)} (kept as '{watched.repository}'{rules}).")
-    console.tell(f"This machine pushes as '{host}', on top of {restored.tip[:12]} ({revspec.local(restored.at)}).")
+    console.tell(f"This machine pushes as '{host}', on top of {restored.tip[:12]} ({local_second(restored.at)}).")
     console.tell("No watched file was touched: 'pacha diff' shows what the next push will record.")
     return ExitCode.CONCERNS if restored.differences else ExitCode.DONE

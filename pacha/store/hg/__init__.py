@@ -6,11 +6,11 @@ that of a repository, which may be hostile.
 
 This facade imports Mercurial, which takes a quarter of a second, when one of these is first used:
     Repository, Reader     a local repository: commit, read, history
-    OneRevisionReader      logs of one that may not be complete yet
-    open_lazily            a local repository, which is opened only when it has to be
+    OneRevisionReader      logs of one revision, also of a repository that is not complete yet
+    open_lazily            a local repository that is opened only when it must be
     make_repository        one with its first commit, which needs hardly anything of Mercurial
-    NewStore, Log          a part of that in another process
-    complete               one whose files came as they are
+    NewStore, Log          write the files of a new repository, in any process
+    complete               make a repository of files that came from another one
     open_peer, Peer        a connection to another repository: pull, push
     serve, recover         the other end of such a connection
     unified                the difference between two texts
@@ -34,7 +34,8 @@ if TYPE_CHECKING:
     from pacha.store.hg.new_store import Log, NewStore
     from pacha.store.hg.peer import Peer, open_peer
     from pacha.store.hg.purging import FileRevision
-    from pacha.store.hg.repository import Reader, Repository, Revision, load
+    from pacha.store.hg.reader import Reader
+    from pacha.store.hg.repository import Repository, Revision, load
     from pacha.store.hg.revlog import OneRevisionReader
     from pacha.store.hg.runtime import frequent_gc
     from pacha.store.hg.server import recover, serve
@@ -67,7 +68,7 @@ __all__ = [
 
 #: The module of each name that is imported at first use (PEP 562).
 _MODULES = {
-    **dict.fromkeys(["Reader", "Repository", "Revision", "load"], "repository"),
+    **dict.fromkeys(["Repository", "Revision", "load"], "repository"),
     **dict.fromkeys(["Peer", "open_peer"], "peer"),
     **dict.fromkeys(["recover", "serve"], "server"),
     "FileRevision": "purging",
@@ -75,6 +76,7 @@ _MODULES = {
     **dict.fromkeys(["Log", "NewStore"], "new_store"),
     **dict.fromkeys(["SecondWriter", "complete", "make_repository"], "first_commit"),
     "OneRevisionReader": "revlog",
+    "Reader": "reader",
     "open_lazily": "lazy",
     "unified": "diff",
 }

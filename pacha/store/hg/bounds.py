@@ -1,8 +1,8 @@
-"""Bounds on what others wrote: how far a few bytes may expand, and how much of a conversation may come at once.
+"""Bounds on hostile input: how far a chunk may expand, and how large a revision in a conversation may be.
 
-A history of Pacha's has few large revisions: content is kept in files of 16 MiB and parts of 4. A pacha.db of a million
+A history has few large revisions: content is kept in files of up to 16 MiB and parts of 4. A pacha.db of a million
 files has 110 MiB and packs to a third, or a fifteenth if they are all alike; their manifest packs to an eightieth then.
-What stays below 64 MiB is never refused; more has to be backed by bytes.
+Less than 64 MiB is never refused; more must be packed in a proportional number of bytes.
 """
 
 from __future__ import annotations
@@ -20,13 +20,13 @@ from pacha.library import require
 from pacha.store.revision import MOST
 
 LIBRARY = "Mercurial"
-_PACKED = 250  #: so many times more than it takes on the disk a larger one may have
-_SAFE = MOST >> 15  #: bytes that cannot expand beyond that: zstd and zlib make at most 2^15 of one
+_PACKED = 250  #: how many times its packed size a larger revision may have
+_SAFE = MOST >> 15  #: bytes that cannot expand beyond MOST: zstd and zlib make at most 2^15 of one
 _CHUNK = 1 << 20
 
 
 class TooLargeError(error.Abort):  # type: ignore[misc]
-    """More came at once than is taken."""
+    """More came at once than is accepted."""
 
 
 def most(packed: int) -> int:
@@ -35,14 +35,14 @@ def most(packed: int) -> int:
 
 
 def bound_expansion() -> None:
-    """From now on, no chunk of a repository expands further in this process: Mercurial raises its StorageError."""
+    """From now on, Mercurial raises its StorageError in this process for a chunk that expands beyond ``most``."""
     engine = compression.compengines[b"zstd"]
     make, zstd = require(LIBRARY, engine, "revlogcompressor", "opts"), require(LIBRARY, engine, "_module")
     made = dict[object, Any]()
     require(LIBRARY, zstd, "frame_content_size")
 
-    # One compressor for all file logs: each would make its own, with buffers that take longer than its file. It keeps
-    # nothing from one text to the next; Mercurial is only ever used by one thread of ours at a time.
+    # One compressor for all file logs: each would create its own, whose buffers take longer than the file. It keeps no
+    # state between texts, and only one thread at a time uses Mercurial.
     def shared(opts: dict[bytes, Any] | None = None) -> Any:
         key = frozenset((opts or {}).items())
         if key not in made:
@@ -55,7 +55,7 @@ def bound_expansion() -> None:
 
 
 class _Bounded:
-    """A compressor of Mercurial's whose texts have a bound."""
+    """A compressor of Mercurial that refuses a chunk whose text would be too large."""
 
     def __init__(self, compressor: Any, zstd: Any) -> None:
         unpacker = zstd.ZstdDecompressor()
@@ -64,7 +64,7 @@ class _Bounded:
         self.compress = compressor.compress
 
     def decompress(self, data: bytes) -> bytes:
-        """The text of a chunk, in one piece where its first bytes say how long it is: zstd makes no byte more."""
+        """The text of a chunk; in one piece where its head has the size, as zstd does not exceed that."""
         try:
             size = self._size(data)
             if size > most(len(data)):
@@ -91,7 +91,7 @@ def _inflate(data: bytes) -> bytes:
 
 
 def _joined(pieces: Iterator[bytes], packed: int) -> bytes:
-    limit, found = most(packed), io.BytesIO()  # which gives what it holds without a copy
+    limit, found = most(packed), io.BytesIO()  # its value needs no copy
     for piece in pieces:
         found.write(piece)
         if found.tell() > limit:
@@ -105,7 +105,7 @@ def _expands(packed: int, limit: int) -> error.StorageError:
 
 @contextlib.contextmanager
 def bound_conversation(limit: int) -> Iterator[None]:
-    """Meanwhile, no revision of more than ``limit`` bytes is taken out of a bundle, and none that is compressed."""
+    """In the body, refuse a bundle with a revision of more than ``limit`` bytes, and a compressed bundle."""
     unpacker = changegroup.cg1unpacker
     plain, known = require(LIBRARY, unpacker, "_chunklength", "self"), dict(bundle2.b2streamparamsmap)
 

@@ -22,23 +22,23 @@ from pacha.system.syscalls import sync_file, sync_file_system
 
 _LOG = Struct("20s1s?")  #: a ``Log``
 _NONE = bytes(20)  #: the null node
-_OURS, _THEIRS = 16, 256  #: files that a process writes until it hears of the other
+_OURS, _THEIRS = 16, 256  #: files that each process writes before it looks at the other
 
 
 class SecondWriter(Protocol):
     """Another process that reads files and writes their logs; it may fail, and leave any of them."""
 
     def give(self, repository: str, names: Sequence[bytes]) -> int:
-        """Let it write logs of the last ``names``, of so many as are returned, into what is being made at that path."""
+        """Let it write the logs of the last of ``names`` into the new repository at that path; return of how many."""
 
     def has_ended(self) -> bool:
-        """Whether it has written what it was given, or is no more."""
+        """Whether it has written everything that it was given, or has ended."""
 
     def written(self) -> Sequence[Log | None] | None:
-        """The log of each name, None for what is left; None where there is no such process any more."""
+        """The log of each name, or None for one that it did not write; None instead where the process failed."""
 
     def end(self) -> None:
-        """End it: it writes nothing any more."""
+        """End it, so that it writes nothing more."""
 
 
 def make_repository(
@@ -49,11 +49,11 @@ def make_repository(
     growth: Growth | None = None,
     second: SecondWriter | None = None,
 ) -> str:
-    """Make the repository at ``path``, where nothing is, and return the node of its only revision.
+    """Create the repository at ``path``, which does not exist, and return the node of its only revision.
 
     ``names`` and ``content`` as in ``Repository.commit``. What ``content`` raises is passed on, except for OSError;
-    then nothing is made. ``growth`` is told of each file as soon as it is written, and ends when the repository has its
-    name on the disk. ``second`` may write a part of the logs, for which ``content`` is not called. Raises PachaError.
+    then no repository stays. ``growth`` gets each file as soon as it is written, and ends when the repository is at
+    ``path`` on the disk. ``second`` may write some of the logs, for which ``content`` is not called. Raises PachaError.
     """
     new = ""
     try:
@@ -65,7 +65,7 @@ def make_repository(
         return node
     except BaseException as error:
         if second:
-            second.end()  # before what it writes into is removed
+            second.end()  # before its folder is removed
         if not isinstance(error, OSError):
             raise
         message = f"The repository {path} cannot be written."
@@ -76,10 +76,10 @@ def make_repository(
 
 
 def complete(path: str, files: Collection[bytes]) -> None:
-    """Make a repository of the ``files`` that came to its store at ``path`` (names below the store).
+    """Make a repository of the ``files`` that were received in its store at ``path`` (names below the store).
 
-    Nothing in them is read but the list of names, which has to be that of the files: Mercurial opens what it names.
-    Raises DamagedError, OSError.
+    Only the list of names is read, and must have exactly these files: Mercurial opens what it names. Raises
+    DamagedError, OSError.
     """
     store = os.path.join(os.fsencode(path), os.fsencode(repository_dir.STORE))
     try:
@@ -91,8 +91,8 @@ def complete(path: str, files: Collection[bytes]) -> None:
     logs = {name for name in files if name.startswith((b"data/", b"dh/"))}
     is_own = encoded_folders(b"".join(name + b"\n" for name in names)) == listed
     if not (is_own and b"00changelog.i" in files and len(names) == len(logs) and set(map(encoded, names)) == logs):
-        why = "its files are not those of its list"
-        message = f"The files that came for the repository {os.path.basename(path)} are no history."
+        why = "its list names other files"
+        message = f"The files that came for the repository {os.path.basename(path)} are not a history."
         raise DamagedError(message, why, "Push again.", code="files-do-not-fit")
     for name, text in FORMAT_FILES.items():
         with open(os.open(os.path.join(store, name), NEW, 0o600), "wb") as stream:
@@ -105,9 +105,9 @@ def _decode_folders(text: bytes) -> bytes:
 
 
 def _install(new: str, path: str) -> None:
-    """Rename ``new`` to ``path``, both on the disk: pacha.db, which is synced, will name what is in it.
+    """Rename ``new`` to ``path``, and sync both to the disk, as pacha.db, which is synced, will name the revision.
 
-    After a power cut, a push sends the files of what no master has yet, and does not read them again.
+    After a power cut, a push sends the files that no master has yet, without reading them again.
     """
     folder = os.open(os.path.dirname(path), os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
@@ -130,7 +130,7 @@ def _fill(
     store.begin()
     if growth:
         growth.begin(path)
-    files, lines, listed = list[bytes](), bytearray(), bytearray()  # a line each for 100,000 files takes twice as much
+    files, lines, listed = list[bytes](), bytearray(), bytearray()  # a list of 100,000 lines takes twice as much memory
     for name, log in _Logs(store, path, names, content, second).write():
         files.append(name)
         lines += b"%s\0%s%s\n" % (name, log.node.hex().encode(), log.flags)
@@ -148,17 +148,17 @@ def _fill(
 
 
 class _Logs:
-    """Writes the logs of ``names`` into the repository at ``path``: from the beginning, and ``second`` from the end."""
+    """Writes the logs of ``names`` into the repository at ``path`` from the first on, ``second`` from the last on."""
 
     def __init__(
         self, store: NewStore, path: str, names: Sequence[bytes], content: Content, second: SecondWriter | None
     ) -> None:
         self._store, self._path, self._names, self._content, self._second = store, path, names, content, second
         self._end, self._given = len(names), 0
-        self._theirs: list[bytes] = []  #: those given at a time, from the end on, in little memory
+        self._theirs: list[bytes] = []  #: packed logs of each share of ``second``, from the last names on
 
     def write(self) -> Iterator[tuple[bytes, Log]]:
-        """Each name that has a content, in their order, with its log. Raises as ``content``, and OSError."""
+        """Each name that has content, in order, with its log. Raises OSError, and what ``content`` raises."""
         begin = 0
         while begin < self._end:
             if begin % _OURS == 0:
@@ -179,7 +179,7 @@ class _Logs:
             yield name, self._store.add_file(name, blob)
 
     def _hand_over(self, begin: int) -> None:
-        """Give the second process more if it has nothing to do; towards the end ever less, so that none waits long."""
+        """Give the second process more names if it is idle; ever fewer towards the end, so that neither waits long."""
         if self._given and self._second and self._second.has_ended():
             self._take_back()
         count = min(_THEIRS, (self._end - begin) // 2)
@@ -188,7 +188,7 @@ class _Logs:
             self._end -= self._given
 
     def _take_back(self) -> None:
-        """Wait for what the second process was given. Once it has failed, it is given no more."""
+        """Wait until the second process has written its share. Once it has failed, it gets no more."""
         if not self._given or self._second is None:
             return
         if (logs := self._second.written()) is None:

@@ -1,7 +1,7 @@
-"""Check what comes in with a bundle: Mercurial stores most revisions as they are told, without a look at their hash.
+"""Check the revisions of an incoming bundle: Mercurial stores most of them without a check of their hash.
 
-So whoever may push could give a wrong content to a node that somebody else is going to push: that one's own revision
-would be "there already", and nothing could restore it.
+Otherwise a client could push wrong content under a node that another host is going to push. Mercurial would consider
+that host's revision stored already, and nothing could restore it.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from pacha.text import escape
 #: Whether a revision (its stored name, and its node of 20 bytes) may come in without its content.
 AcceptsPurged = Callable[[bytes, bytes], bool]
 
-#: Each changeset brings its manifest and the files that this needs (hg help config.server, "validate").
+#: A changeset must come with its manifest and the files in that (hg help config.server, "validate").
 VALIDATE = ("server.validate", "yes")
 
 
@@ -30,11 +30,11 @@ VALIDATE = ("server.validate", "yes")
 def check_incoming(
     wait_seconds: float = 0.0, accepts_purged: AcceptsPurged = lambda name, node: False
 ) -> Iterator[None]:
-    """Meanwhile, each revision that a bundle adds must have its hash, and a changeset that came with it.
+    """In the body, each revision that a bundle adds must fit its hash and belong to a changeset of that bundle.
 
-    Otherwise it raises Mercurial's StorageError, after ``wait_seconds``, and Mercurial rolls back. The revisions have
-    no flags: with some of them Mercurial checks no hash. Only a tombstone has one, and no hash; one that
-    ``accepts_purged`` does not know raises PachaError. Within another one, only the inner one checks.
+    Otherwise it raises Mercurial's StorageError, after ``wait_seconds``, and Mercurial rolls back. Revisions with flags
+    are refused, as Mercurial does not check the hash of some. Only a tombstone has a flag, and does not fit its hash;
+    one that ``accepts_purged`` does not know raises PachaError. Inside another such body, only the inner one checks.
     """
     before_this = require(LIBRARY, revlog.revlog, "addgroup", "deltas", "linkmapper", "transaction")
     plain, first = getattr(before_this, "__wrapped__", before_this), 0

@@ -1,4 +1,4 @@
-"""A repository that is not there yet, or has one revision: made and asked without importing all of Mercurial."""
+"""Create a repository, or ask one with a single revision, without importing all of Mercurial."""
 
 from __future__ import annotations
 
@@ -18,15 +18,15 @@ if TYPE_CHECKING:
 
 
 def open_lazily(path: str, growth: Growth | None = None) -> Repository:
-    """The repository at ``path``, made if it is missing: opened only when it has to be, which imports Mercurial.
+    """The repository at ``path``, created if it is missing; opened, which imports Mercurial, only when it must be.
 
-    Its methods raise what ``Repository.open`` raises, too. ``growth`` is told of what its first commit writes.
+    Its methods raise what ``Repository.open`` raises, too. ``growth`` gets the files that its first commit writes.
     """
     return cast("Repository", _LazyRepository(path, growth))
 
 
 class _LazyRepository:
-    """Has the methods of ``Repository``; those that are not here open one."""
+    """Has the methods of ``Repository``; those that are not defined here open one."""
 
     def __init__(self, path: str, growth: Growth | None) -> None:
         self.path = path
@@ -51,14 +51,14 @@ class _LazyRepository:
         """As ``Repository.commit``; the first commit makes the repository."""
         names = list(written)
         if parent == NULL and names and not os.path.lexists(self.path):
-            with suppress(UnknownLibraryError):  # a Mercurial without its C parts, or another
+            with suppress(UnknownLibraryError):  # a Mercurial without its C parts, or an unknown one
                 make = hg.make_repository
                 growth, self._growth = self._growth, None  # of the first attempt alone
                 return make(self.path, names, content, note, growth, second)
         return self._repository.commit(parent, names, removed, content, note)
 
     def _only(self) -> tuple[str, ...] | None:
-        """The node of the only revision, () for none; None where Mercurial has to look."""
+        """The node of the only revision, () for none; None where Mercurial must find out."""
         store = os.path.join(self.path, repository_dir.STORE)
         try:
             with open(os.path.join(store, "00changelog.i"), "rb", buffering=0) as stream:

@@ -1,6 +1,6 @@
-"""The files of a repository that is being made, byte for byte as Mercurial would write them.
+"""Write the files of a new repository, byte for byte as Mercurial would.
 
-Of Mercurial only the C parts are needed, which pack a text and encode a name. The formats: Mercurial's help topics
+This needs only the C parts of Mercurial, which pack a text and encode a name. The formats: Mercurial's help topics
 internals.revlogs and internals.requirements, and ``mercurial/store.py`` for names. Two processes may write logs of
 different files at a time.
 """
@@ -26,7 +26,7 @@ _LEAST = 50  #: bytes; a smaller text is not compressed (mercurial/utils/compres
 _AT_ONCE = 1_000_000  #: bytes; a larger text is compressed piece by piece
 _LEVEL = 3
 _NOT_OLD = b"\0\0\xff\xff dummy changelog to prevent using the old repo layout"
-#: The files, relative to the store, that tell the format.
+#: The files that name the format, by path relative to the store.
 FORMAT_FILES = {
     b"requires": b"".join(b"%s\n" % name for name in sorted(PLAIN - {HERE})),
     b"../requires": HERE + b"\n",
@@ -34,11 +34,11 @@ FORMAT_FILES = {
 }
 encoded = require("Mercurial", parsers, "pathencode")  #: of a name below the store
 encoded_folders = require("Mercurial", parsers, "encodedir")  #: of the lines of the list of names
-NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC  #: for open(2): a file that is not there
+NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC  #: for open(2): a file that does not exist yet
 
 
 class Log(NamedTuple):
-    """A log that is written: the node of its revision (20 bytes), the flags that the manifest has of the file.
+    """A written log: the node of its revision (20 bytes), and the flags of the file for the manifest.
 
     ``is_apart``: its bytes lie in a file of their own.
     """
@@ -49,9 +49,9 @@ class Log(NamedTuple):
 
 
 class NewStore:
-    """Writes files of the store of the repository that is to be at ``path`` (bytes).
+    """Writes files of the store of the new repository at ``path`` (bytes).
 
-    ``told`` is called with the name below the store of each that is finished.
+    ``told`` is called with the name (below the store) of each finished file.
     """
 
     def __init__(self, path: bytes, told: Callable[[bytes], None] | None = None) -> None:
@@ -62,7 +62,7 @@ class NewStore:
         self._told = told
 
     def begin(self) -> None:
-        """Write what tells the format. Raises OSError, as all that follow."""
+        """Write the files that name the format. Raises OSError, as the other methods do."""
         self._make(self._path[:-1])
         for name, text in FORMAT_FILES.items():
             self.write(name, text)
@@ -76,12 +76,12 @@ class NewStore:
         return Log(node, b"l" if blob.is_link else b"x" if blob.is_executable else b"", is_apart)
 
     def accept(self, name: bytes, log: Log) -> None:
-        """Tell of the ``log`` of the file ``name``, which another process has written."""
+        """Call ``told`` for the ``log`` of the file ``name``, which another process has written."""
         for listed in names_of(name, log):
             self._tell(self._path + encoded(listed))
 
     def discard(self, name: bytes) -> None:
-        """Remove what another process, which has ended, may have written of the file ``name``."""
+        """Remove the log of the file ``name``, or a part of it, that a process has left that has ended."""
         for listed in names_of(name, Log(b"", is_apart=True)):
             with suppress(FileNotFoundError):
                 os.unlink(self._path + encoded(listed))
@@ -91,7 +91,7 @@ class NewStore:
         return self._add(log + b".i", log + b".d", text, CHANGELOG if log == b"00changelog" else INLINE)[0]
 
     def write(self, name: bytes, data: bytes) -> None:
-        """Write the file ``name``, which is not there, below the store."""
+        """Create the file ``name`` below the store."""
         path = self._path + name
         fd = os.open(path, NEW, 0o600)
         try:
@@ -102,11 +102,11 @@ class NewStore:
 
     def _tell(self, path: bytes) -> None:
         if self._told:
-            # A copy: Mercurial leaves a long name without the zero byte behind it, and open(2) takes none such.
+            # A copy: Mercurial's C code does not end a long name with a zero byte, which open(2) needs.
             self._told(path[len(self._path) :])
 
     def _add(self, index: bytes, beside: bytes, text: bytes, header: int = INLINE) -> tuple[bytes, bool]:
-        """Write a log at ``index``, and what does not fit there ``beside`` it; return its node, and whether so."""
+        """Write a log at ``index``, large bytes in the file ``beside`` it; return its node, and whether it is apart."""
         node, chunk = hashed(text), self._packed(text)
         if header == INLINE and len(chunk) >= _MOST_INLINE:
             header = _APART
@@ -122,7 +122,7 @@ class NewStore:
         """Make ``folder`` and those above it, 0700 whatever the umask, which all threads of the process share."""
         if folder not in self._folders:
             self._make(os.path.dirname(folder))
-            with suppress(FileExistsError):  # the other process was first
+            with suppress(FileExistsError):  # by the other process
                 os.mkdir(folder, 0o700)
             self._folders.add(folder)
 

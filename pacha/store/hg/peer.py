@@ -33,7 +33,7 @@ class Pipes(Protocol):
 
 
 _FRAME = 64 << 10  #: bytes
-_MOST = 1 << 30  #: bytes of a revision, where nothing is known of the history
+_MOST = 1 << 30  #: bytes of a revision, where the size of the history is unknown
 #: Mercurial's reply to ``unbundle`` with forced heads, sent before it reads the bundle. Waiting for it would cost a
 #: round trip (mercurial/wireprotov1server.py, unbundle; the bundle itself checks the heads).
 _GO_AHEAD = b"0\n"
@@ -72,7 +72,7 @@ class Peer:
     def push(self, repository: Repository, node: str, *, beside: bool = False, whole: bool = False) -> None:
         """Send ``node`` and its ancestors; with ``beside``, even if it does not descend from all heads there.
 
-        ``whole`` sends no deltas, which need the same content on both sides: one of them may have purged some. Raises
+        ``whole`` sends no deltas: they need the same content on both sides, and one may have purged some. Raises
         PachaError where the other side refuses it.
         """
         message, wanted = f"{self._name} cannot be sent to the master.", nodes.bin(node)
@@ -86,7 +86,7 @@ class Peer:
             result = exchange.push(repository._repo, self._peer, force=beside, revs=[wanted], newbranch=True)
             if result.cgresult == 0 and not self._peer.known([wanted])[0]:
                 raise PachaError(
-                    message, "its Mercurial took nothing", "Look at it there with 'hg verify'.", code="push-refused"
+                    message, "its Mercurial accepted nothing", "Look at it there with 'hg verify'.", code="push-refused"
                 )
 
     def known(self, wanted: Iterable[str]) -> tuple[bool, ...]:
@@ -123,9 +123,9 @@ def _bundle(repo: Any, capabilities: Any) -> Any:
 def _sent_on(repo: Any, remote: Any, heads: list[bytes], wanted: bytes) -> bool:
     """Send ``wanted``, a descendant of all ``heads`` of the remote, in one bundle and without further requests.
 
-    Returns False where nothing was sent: it is not a descendant of them, or the remote has other heads now. The bundle
-    is that of ``exchange.push`` (mercurial/exchange.py, _pushbundle2): the remote checks the heads again under its
-    lock. Phases are not sent: a publishing repository makes every revision public.
+    Returns False, and sends nothing, where it is not a descendant of them, or the remote has other heads now. The
+    bundle is that of ``exchange.push`` (mercurial/exchange.py, _pushbundle2): the remote checks the heads again under
+    its lock. Phases are not sent: a publishing repository makes every revision public.
     """
     log = repo.changelog
     if not all(log.hasnode(head) and log.isancestorrev(log.rev(head), log.rev(wanted)) for head in heads):
@@ -145,7 +145,7 @@ def _sent_on(repo: Any, remote: Any, heads: list[bytes], wanted: bytes) -> bool:
 
 
 class _Replies:
-    """The replies of the remote; an expected one need not be waited for."""
+    """The replies of the remote; an expected reply is returned before it arrives."""
 
     def __init__(self, pipe: Any) -> None:
         self._pipe = pipe
@@ -268,4 +268,4 @@ def _talking(what: str, local: bool) -> Iterator[None]:
 
 
 def _real(heads: Iterable[bytes]) -> tuple[str, ...]:
-    return tuple(nodes.hex(node).decode() for node in heads if node != nodes.nullid)
+    return tuple(node.hex() for node in heads if node != nodes.nullid)

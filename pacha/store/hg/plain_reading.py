@@ -1,4 +1,4 @@
-"""Read file logs directly from a store that contains nothing but plain files and folders."""
+"""Read file logs directly, in a store that contains only plain files and folders."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ _LOGS = (b"data/", b"dh/")  #: the folders of file logs in a store (mercurial/st
 
 
 def plainly(repo: Any) -> None:
-    """From now on read file logs directly: check neither the folders above one, nor whether it is a terminal."""
+    """From now on, read file logs directly: do not check the folders above one, nor whether it is a terminal."""
     store = repo.store.vfs
     if not isinstance(store.vfs, _Plainly):
         store.vfs = _Plainly(store.vfs)

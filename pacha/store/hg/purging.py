@@ -1,7 +1,7 @@
 """Erase the content of file revisions, and keep everything else: Mercurial's censor (hg help internals.censor).
 
-The content of a purged revision is replaced by a ``tombstone``, and no hash changes: histories with and without it go
-on together.
+A ``tombstone`` replaces the content of a purged revision, and no hash changes: histories with and without the content
+still pull from each other.
 """
 
 from __future__ import annotations
@@ -19,10 +19,10 @@ from mercurial import node as nodes
 
 from pacha.library import require
 from pacha.store.hg.bounds import LIBRARY
-from pacha.store.hg.runtime import Place, frequent_gc, translate_errors
+from pacha.store.hg.runtime import Place, frequent_gc, reading, translate_errors
 
-#: What Mercurial leaves of a transaction that is over or was killed at its end (mercurial/transaction.py), and of a
-#: censor that was killed.
+#: Files that Mercurial leaves after a transaction, or when it is killed at the end of one (mercurial/transaction.py) or
+#: in a censor.
 _COPY = re.compile(rb"\A(undo|journal)\.backup\..*\.[id]\b|tmpcensored\Z", re.DOTALL)
 
 
@@ -42,13 +42,13 @@ class FileRevision:
 
 def every_revision(repo: Any, place: Place, wanted: Callable[[bytes], bool]) -> Iterator[FileRevision]:
     """Every revision of the stored names that are ``wanted``, purged ones too. Raises DamagedError."""
-    with translate_errors(f"The repository {place} is damaged.", place):
+    with reading(place):
         yield from (revision for revision, _ in _revisions(repo, wanted))
 
 
 def contents(repo: Any, place: Place, wanted: Callable[[bytes], bool]) -> Iterator[tuple[FileRevision, bytes]]:
-    """The same, each with its bytes, but for purged ones."""
-    with translate_errors(f"The repository {place} is damaged.", place):
+    """Every such revision that is not purged, with its bytes."""
+    with reading(place):
         for revision, log in _revisions(repo, wanted):
             if not revision.is_purged:
                 yield revision, bytes(log.read(nodes.bin(revision.node)))
@@ -65,18 +65,18 @@ def _revisions(repo: Any, wanted: Callable[[bytes], bool]) -> Iterator[tuple[Fil
     for name in sorted(filter(wanted, stored_names(repo))):
         log = repo.file(name)
         for number in log:
-            brought_by = nodes.hex(repo.changelog.node(log.linkrev(number))).decode()
-            node, is_purged = nodes.hex(log.node(number)).decode(), bool(log.iscensored(number))
+            brought_by = repo.changelog.node(log.linkrev(number)).hex()
+            node, is_purged = log.node(number).hex(), bool(log.iscensored(number))
             yield FileRevision(name, node, log._revlog.rawsize(number), brought_by, is_purged), log
 
 
 def present(repo: Any, place: Place, revisions: Iterable[str]) -> set[tuple[bytes, bytes]]:
-    """The stored name and node (20 bytes) of each file in any of ``revisions``; those that are missing have none.
+    """The stored name and node (20 bytes) of each file in any of ``revisions``; missing revisions are skipped.
 
-    Only what differs from the revision before is looked at, and two manifests at most are in memory.
+    Only what differs from the last revision is looked at, and at most two manifests are in memory.
     """
     found, before = set[tuple[bytes, bytes]](), None
-    with translate_errors(f"The repository {place} is damaged.", place):
+    with reading(place):
         log = repo.changelog
         for number in sorted(log.rev(raw) for raw in set(map(nodes.bin, revisions)) if has(log, raw)):
             manifest = repo[number].manifest()
@@ -102,7 +102,7 @@ def is_purged(repo: Any, name: bytes, node: bytes) -> bool:
 def erase(repo: Any, place: Place, revisions: Mapping[bytes, Collection[str]]) -> int:
     """Erase the content of ``revisions`` (nodes by stored name), all or none; returns how many were not yet purged.
 
-    Removes what Mercurial has put aside as well. Raises PachaError, DamagedError.
+    Removes the copies that Mercurial keeps as well. Raises PachaError, DamagedError.
     """
     with translate_errors(f"The repository {place} cannot be purged.", place), repo.lock():
         tidy(place.path)  # a backup of a killed run would be in the way of the next one
@@ -118,7 +118,7 @@ def erase(repo: Any, place: Place, revisions: Mapping[bytes, Collection[str]]) -
 
 
 def _left(repo: Any, name: bytes, revisions: Collection[str]) -> set[bytes]:
-    """Those of ``revisions`` (nodes) that are here with their content."""
+    """The ``revisions`` (nodes) that still have their content here."""
     log = repo.file(name)
     raw = map(nodes.bin, revisions)
     return {node for node in raw if log.hasnode(node) and not log.iscensored(log.rev(node))}
@@ -127,7 +127,7 @@ def _left(repo: Any, name: bytes, revisions: Collection[str]) -> set[bytes]:
 def tidy(path: str) -> None:
     """Remove the copies that Mercurial keeps of an earlier state of the repository at ``path``. Raises OSError.
 
-    The caller holds its lock. Those of an abandoned transaction are needed to roll it back.
+    The caller holds its lock. Copies of an abandoned transaction stay, to roll it back.
     """
     if os.path.exists(os.path.join(path, ".hg/store/journal")):
         return
@@ -145,7 +145,7 @@ def copies(path: str) -> Iterator[bytes]:
 
 @contextmanager
 def locked(repo: Any, place: Place) -> Iterator[None]:
-    """Meanwhile nobody adds to the repository. Raises PachaError where another process has it for long."""
+    """Hold the lock of the repository, so that nobody adds to it. Raises PachaError where another holds it for long."""
     with translate_errors(f"The repository {place} cannot be locked.", place):
         lock = repo.lock()
     try:

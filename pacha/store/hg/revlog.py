@@ -1,4 +1,4 @@
-"""Read file logs with one revision, which most are, in one go, without Mercurial's objects.
+"""Read file logs that have one revision, like most, with one read and without Mercurial's objects.
 
 The format is that of Mercurial's help topic internals.revlogs, version 1: an entry of 64 bytes, whose first four are
 the log's header, followed by the revision's bytes. Mercurial itself handles everything else.
@@ -37,22 +37,22 @@ class OnlyRevision:
 class OneRevisionReader:
     """Reads the logs of one repository that hold one intact revision.
 
-    Only in a store whose encoding of names cannot lead out of it (``fncache``; hg help internals.requirements).
+    It reads only from a store whose encoded names stay in it (``fncache``; hg help internals.requirements).
     """
 
     def __init__(self, store: bytes, encode: Callable[[bytes], bytes] | None) -> None:
         self._store, self._encode = store.rstrip(b"/") + b"/", encode
-        self.damaged = False  #: a chunk was
+        self.damaged = False  #: whether a chunk was damaged
         self._unpack = compression.compengines[b"zstd"].revlogcompressor(None).decompress
 
     @classmethod
     def of(cls, repo: Any) -> OneRevisionReader:
-        """That of the open repository ``repo``."""
+        """The reader of the open repository ``repo``."""
         return cls(repo.store.rawvfs.join(b""), repo.store.encode if b"fncache" in repo.requirements else None)
 
     @classmethod
     def of_plain(cls, path: str) -> OneRevisionReader:
-        """That of the repository at ``path``, which may not be complete yet, if it has Pacha's format."""
+        """The reader of the repository at ``path``, which has Pacha's format and need not be complete."""
         quiet_ui()  # where no repository was opened yet, nothing bounds what a chunk expands to
         return cls(os.path.join(os.fsencode(path), os.fsencode(repository_dir.STORE)), _encode)
 
@@ -66,7 +66,7 @@ class OneRevisionReader:
         return None if self._encode is None else self.at(self.log(name))
 
     def at(self, log: bytes) -> OnlyRevision | None:
-        """The same of the ``log`` at that path below the store."""
+        """The only revision of the ``log`` at that path below the store; None as in ``get``."""
         try:
             fd = os.open(self._store + log, os.O_RDONLY | os.O_CLOEXEC)
         except OSError:

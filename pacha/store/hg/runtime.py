@@ -1,4 +1,4 @@
-"""Mercurial's settings and errors: it prints nothing, has Pacha's settings alone, and fails in plain words."""
+"""Mercurial's settings and errors: it prints nothing, has only Pacha's settings, and fails in plain words."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import errno
 import gc
 import io
 import shlex
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -36,7 +36,7 @@ _PACKAGE = "pacha.store.hg"
 
 bound_expansion()
 require(LIBRARY, util, "expandpath", "path")
-util.expandpath = lambda path: path  # it would replace a $NAME in the path of a repository by a variable
+util.expandpath = lambda path: path  # it would replace $NAME in a path by the value of a variable
 for registering in (mercurial.bundle2_part_handlers, mercurial.revset, mercurial.revset_predicates, mercurial.subrepo):
     registering.init()  # with lazy imports, this imports the module
 # The first object registers a keyword for each namespace, if nobody has; two threads would register it twice.
@@ -44,22 +44,27 @@ require(LIBRARY, namespaces, "namespaces")()
 
 
 def quiet_ui() -> Any:
-    """A user interface that prints nothing, asks nothing and has Pacha's settings alone."""
+    """A user interface that prints nothing, asks nothing and has only Pacha's settings."""
     ui = uimodule.ui()
     settings = [("ui.interactive", "no"), ("ui.quiet", "yes"), ("ui.timeout", str(_LOCK_SECONDS)),
                 ("ui.large-file-limit", "0"), ("phases.publish", "yes"), ("subrepos.allowed", "no"),
                 ("ui.report_untrusted", "no"),
                 ("censor.policy", "ignore"),  # purged content hides no line that came later (annotate)
-                # It searches every incoming revision for copies, which Pacha never records (hg help config.storage);
-                # hashes are checked nevertheless.
+                # The search of every incoming revision for copies, which Pacha never records, is off (hg help
+                # config.storage); hashes are checked all the same.
                 ("storage.revlog.issue6528.fix-incoming", "no"), VALIDATE, *FORMAT]  # fmt: skip
-    for name, value in settings:
-        section, _, key = name.partition(".")
-        ui.setconfig(section.encode(), key.encode(), value.encode(), b"pacha")
+    configure(ui, settings)
     ui.fout = ui.ferr = io.BytesIO()
     extensions.loadall(ui)
     extensions.populateui(ui)
     return ui
+
+
+def configure(ui: Any, settings: Iterable[tuple[str, str]]) -> None:
+    """Give ``ui`` these settings: names as in ``section.key``, and values."""
+    for name, value in settings:
+        section, _, key = name.partition(".")
+        ui.setconfig(section.encode(), key.encode(), value.encode(), b"pacha")
 
 
 @contextlib.contextmanager
@@ -67,7 +72,7 @@ def frequent_gc() -> Iterator[None]:
     """Collect garbage often while Mercurial handles many or large files.
 
     Its file logs are reference cycles that each hold the last revision read, up to a part's size: with the usual
-    thresholds, hundreds of megabytes pile up. Objects that exist already are exempt.
+    thresholds, hundreds of megabytes pile up. Objects that exist already are not looked at.
     """
     before = gc.get_threshold()
     gc.freeze()
@@ -75,7 +80,7 @@ def frequent_gc() -> Iterator[None]:
     try:
         yield
     finally:
-        gc.collect()  # a commit is a cycle with the manifests; later this would look through all objects
+        gc.collect()  # a commit and its manifests are a cycle; after unfreeze() this would look at all objects
         gc.set_threshold(*before)
         gc.unfreeze()
 
@@ -131,6 +136,11 @@ def translate_errors(message: str, place: Place = Place("")) -> Iterator[None]:
         refuse_unknown(failure)
         why = place.translate(reason(failure))
         raise DamagedError(message, why, place.advice, subject=f"{place} {why}", code="repository-damaged") from None
+
+
+def reading(place: Place) -> contextlib.AbstractContextManager[None]:
+    """Turn what Mercurial raises while it reads the repository at ``place`` into a PachaError, mostly DamagedError."""
+    return translate_errors(f"The repository {place} is damaged.", place)
 
 
 def cure_of(failure: OSError) -> str:

@@ -1,7 +1,7 @@
 """Serve a repository over standard input and output, with a restricted part of Mercurial's protocol.
 
 Clients can read and add history, and nothing else: no push of keys (bookmarks, phases), no obsolescence markers, no
-bundles that the server would fetch or keep. Forbidden commands do not exist here.
+bundles that the server would fetch or keep. The forbidden commands are removed from this process.
 """
 
 from __future__ import annotations
@@ -19,14 +19,14 @@ from mercurial.utils import procutil
 from pacha.library import UnknownLibraryError, require, require_use
 from pacha.store.hg.bounds import LIBRARY, bound_conversation
 from pacha.store.hg.incoming import AcceptsPurged, check_incoming
-from pacha.store.hg.runtime import frequent_gc, quiet_ui, translate_errors
+from pacha.store.hg.runtime import configure, frequent_gc, quiet_ui, translate_errors
 from pacha.store.revision import MOST
 
 #: Commands (hg help internals.wireprotocol) with which any client finds the missing revisions.
 _TALKING = (
     b"hello", b"capabilities", b"protocaps", b"batch", b"between", b"heads", b"known", b"branchmap", b"listkeys",
 )  # fmt: skip
-#: Announced but missing: without it, no client asks for the phases, and none could push.
+#: Announced but removed: a client that does not see it asks for no phases, and could not push.
 _ANNOUNCED = frozenset([b"pushkey"])
 _READING = (b"getbundle",)
 _WRITING = (b"unbundle",)
@@ -39,7 +39,7 @@ _PARAMETERS = frozenset([b"version", b"nbchanges", b"targetphase"])
 _STREAM = b"stream2"  #: the part that fills a new repository with another one's files
 #: The names of those files in a stream; Mercurial encodes a name below data/ (mercurial/store.py).
 _LOG = re.compile(rb"(00changelog|00manifest|data/.+)\.[id]", re.DOTALL)
-#: A refusal tells whoever may not read that a guess was wrong of what a revision keeps of another one.
+#: A client that may not read can guess what a revision contains, and learn from a refusal: each guess takes so long.
 _GUESS_SECONDS = 3.0
 _LONGEST_LINE = 1 << 20  #: bytes
 _LARGEST_READ = 64 << 20  #: bytes of an argument, or of a piece of a bundle: clients send some KiB at once
@@ -63,18 +63,15 @@ def serve(
 ) -> bool:
     """Serve the repository at ``path`` until the client ends; ``read`` and ``write`` say what the client may do.
 
-    ``pipes`` are what it says and what it is told, None: standard input and output. While one conversation waits for
-    its client, this process may hold another one, with the same rights.
+    ``pipes``: the client's input and output; None: standard input and output. While one conversation waits for its
+    client, this process may hold another one, with the same rights.
 
     A ``new`` repository may also be filled from a stream; returns False where a stream was incomplete. An interrupted
-    push is rolled back first, unless a push is at work. Revisions above ``most`` bytes are refused, and those that are
-    not what their hash says, but for tombstones that ``accepts_purged`` knows. Raises DamagedError,
-    PachaError.
+    push is rolled back first, unless a push is at work. Revisions above ``most`` bytes are refused, and revisions that
+    do not fit their hash, except tombstones that ``accepts_purged`` knows. Raises DamagedError, PachaError.
     """
     ui = quiet_ui()
-    for name, value in (*_SETTINGS, ("server.uncompressed", "yes" if new else "no")):
-        section, _, key = name.partition(".")
-        ui.setconfig(section.encode(), key.encode(), value.encode(), b"pacha")
+    configure(ui, [*_SETTINGS, ("server.uncompressed", "yes" if new else "no")])
     ui.fout, ui.ferr = procutil.stderr if pipes else procutil.stdout, procutil.stderr
     _restrict_protocol(_TALKING + _READING * read + _WRITING * write, (*_PARTS, *[_STREAM] * new))
     incomplete = _track_streams() if new else []
@@ -104,9 +101,9 @@ def _roll_back(repo: Any) -> None:
             repo.recover()
 
 
-@cache  # what is replaced once is not replaced again for the next repository
+@cache  # once for all repositories of this process
 def _restrict_protocol(commands: tuple[bytes, ...], parts: tuple[bytes, ...]) -> None:
-    """Remove from this process every command and every part of a bundle but these.
+    """Remove all other commands, and all other parts of a bundle, from this process.
 
     Raises UnknownLibraryError where that would have no effect in this Mercurial.
     """
@@ -123,7 +120,7 @@ def _restrict_protocol(commands: tuple[bytes, ...], parts: tuple[bytes, ...]) ->
 
 
 def _check_restrictable(parts: tuple[bytes, ...]) -> None:
-    """Raise UnknownLibraryError unless Mercurial reads the very names that are replaced here."""
+    """Raise UnknownLibraryError unless Mercurial uses the names that are replaced here."""
     for owner, name, kind in (
         (wireprotov1server, "commands", wireprototypes.commanddict),
         (wireprotov1server, "wireprotocaps", list),
@@ -145,7 +142,7 @@ def _check_restrictable(parts: tuple[bytes, ...]) -> None:
 
 
 class _Input:
-    """What the client says, for a reader that believes the lengths it is told: to it one below zero means all of it."""
+    """The client's input, with limits: Mercurial trusts its lengths, and a negative one means everything."""
 
     def __init__(self, pipe: Any) -> None:
         self._pipe = pipe
@@ -158,14 +155,14 @@ class _Input:
         return line
 
     def read(self, size: int) -> bytes:
-        """So many bytes, or less at the end."""
+        """Return ``size`` bytes, or fewer at the end."""
         if not 0 <= size <= _LARGEST_READ:
             raise error.Abort(b"a length that cannot be: %d" % size)
         return bytes(self._pipe.read(size))
 
 
 class _History:
-    """The destination of a stream's store files: it accepts files of the history alone.
+    """The destination of a stream's store files: it accepts only files of the history.
 
     A journal, for example, would make Mercurial write files when it is rolled back (mercurial/transaction.py).
     """
@@ -184,7 +181,7 @@ class _History:
 
 
 class _Nowhere:
-    """The destination of a stream's caches: they are dropped, for Mercurial would trust them."""
+    """The destination of a stream's caches: they are dropped, because Mercurial would trust them."""
 
     def register_file(self, name: bytes) -> None:
         """Accept any name."""
@@ -214,9 +211,9 @@ def _track_streams() -> list[object]:
 
 
 def _public(handler: Any) -> Any:
-    """A handler of changegroups that refuses secret ones, for the next push would not see them.
+    """A handler of changegroups that refuses secret revisions, which the next push would not see.
 
-    Nor may one change the format of the repository, as some parameters do.
+    It refuses parameters that change the format of the repository, too.
     """
 
     def handle(operation: Any, part: Any) -> Any:

@@ -1,6 +1,6 @@
-"""The tombstone that stands in the place of purged content (hg help internals.censor).
+"""The tombstone that replaces purged content (hg help internals.censor).
 
-It is always the same, as the deltas between histories with and without the content depend on its length.
+It is always the same, because deltas between histories with and without the content depend on its length.
 """
 
 from __future__ import annotations
@@ -30,10 +30,10 @@ def _text(log: Any, number: int) -> bool:
 
 
 def keep_apart() -> None:
-    """From now on, content that was purged and is committed again gets a revision of its own.
+    """From now on, purged content that is committed again gets a revision of its own.
 
-    Mercurial compares it with the hash of the purged revision, and takes it for stored. It also reads a purged one to
-    see whether it is a copy, which Pacha never records.
+    Mercurial would find the hash of the purged revision, and consider the content stored. It would also read a purged
+    revision to see whether it is a copy, which Pacha never records.
     """
     add = require(LIBRARY, filelog.filelog, "add", "text", "meta", "transaction", "link", "p1", "p2")
     compare = require(LIBRARY, filelog.filelog, "cmp", "node", "text")

@@ -9,23 +9,7 @@ import pytest
 
 from pacha.config.load import load_config
 from pacha.errors import ConfigError
-
-SEED = """\
-[DEFAULT]
-
-###################################
-# Pacha Server Configuration
-###################################
-
-pacha.frequency = 12
-
-# Pacha master server 
-pacha.host = master.example.com
-
-pacha.ssh.user = bar_user
-
-pacha.hosts.path = /pacha/hosts
-"""  # noqa: W291
+from tests.support.config import SEED
 
 
 @pytest.fixture

@@ -17,7 +17,7 @@ from pathlib import Path
 
 import pytest
 
-from pacha.config.load import parse_config
+from pacha.config.parse import parse_config
 from pacha.errors import PachaError
 from pacha.fetch import staging_dir
 from pacha.host import watch

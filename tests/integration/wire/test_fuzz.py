@@ -20,7 +20,8 @@ from hypothesis import HealthCheck, Phase, given, seed, settings
 from hypothesis import strategies as st
 
 from pacha.errors import DamagedError
-from pacha.store import database, rows
+from pacha.files import paths
+from pacha.store import untrusted_db
 from pacha.store.snapshot import Snapshot
 from pacha.wire.scp import Limits, receive
 from tests.support.amount import amount
@@ -90,7 +91,7 @@ def one_database(
         data[place % len(data)] = value
     Path(path).write_bytes(data if cut is None else data[: cut % len(data)])
     try:
-        _check(database.read_foreign(path))
+        _check(untrusted_db.read(path))
     except DamagedError as error:
         assert (error.message + error.why + error.hint).isprintable()
 
@@ -109,7 +110,7 @@ def _change(path: str, changes: list[tuple[tuple[str, str], int, Any]]) -> None:
 def _check(found: Snapshot) -> None:
     """What was believed makes sense: it is where it may be and can be given."""
     for path, entry in (*found.entries.items(), *found.parents.items()):
-        assert entry.path == path and rows.is_normal(path)
+        assert entry.path == path and paths.is_normal(path)
         assert 0 <= entry.mode <= 0o7777 and 0 <= entry.uid < 2**32 - 1 and 0 <= entry.gid < 2**32 - 1
     for path in found.entries:
         (watched,) = (one for one in found.live if one.holds(path))

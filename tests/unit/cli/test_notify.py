@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from pacha.cli.notify import reported
-from pacha.config.load import parse_config
+from pacha.config.parse import parse_config
 from pacha.errors import Signalled
 from pacha.host.context import Context
 from pacha.store.state import StateFolder

@@ -115,7 +115,7 @@ def test_what_was_read_the_last_time_is_forgotten(
 ) -> None:
     spool = unpacked(repository, tmp_path, None)
     monkeypatch.setattr("pacha.store.hg.revlog.OneRevisionReader.get", lambda singles, name: None)
-    monkeypatch.setattr("pacha.store.hg.repository._goes_beyond", lambda log, last: True)
+    monkeypatch.setattr("pacha.store.hg.reader.goes_beyond", lambda log, last: True)
     spool.add(task(spool, repository, tmp_path))
     assert spool.read == {}
     spool.close()

@@ -124,6 +124,6 @@ def test_odd_sets_are_sets_without_a_warning(pattern: str) -> None:
 
 def test_a_setting_is_named() -> None:
     assert Rules.of_setting("pacha.exclude", ["a", "b/"]) == Rules.of(["a", "b/"])
-    with pytest.raises(ConfigError, match=r"^pacha.exclude has a pattern") as caught:
+    with pytest.raises(ConfigError, match=r"^pacha.exclude has an invalid pattern") as caught:
         Rules.of_setting("pacha.exclude", ["fine", "a[z-a]"])
     assert caught.value.code == "pattern-invalid" and "a[z-a]" in caught.value.why

@@ -59,3 +59,9 @@ def test_a_path_lies_below_the_target_of_a_rehearsal(path: bytes, target: bytes,
 @given(PATH, PATH)
 def test_a_rebased_path_stays_within_its_target(path: bytes, target: bytes) -> None:
     assert paths.is_within(paths.rebase(path, target).rstrip(b"/") or b"/", target)
+
+
+@pytest.mark.parametrize(("text", "normal"), [(b"/", True), (b"/a/...", True), (b"/a b\n", True), (b"", False),
+    (b"a", False), (b"/a/", False), (b"//", False), (b"/a/..", False), (b"/./a", False), (b"/a\0", False)])  # fmt: skip
+def test_normal_paths(text: bytes, normal: bool) -> None:
+    assert paths.is_normal(text) is normal

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from pacha.config.load import parse_config
+from pacha.config.parse import parse_config
 from pacha.errors import PachaError, UsageError
 from pacha.history import diff, verify
 from pacha.host import watch

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from pacha.config.load import parse_config
+from pacha.config.parse import parse_config
 from pacha.errors import ConfigError, UsageError
 from pacha.host.context import Context, check_host
 from pacha.store.state import StateFolder

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from pacha.config.load import parse_config
+from pacha.config.parse import parse_config
 from pacha.host import doctor
 from pacha.store.host_state import HostState
 from pacha.store.state import StateFolder

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from pacha.config.load import Config, parse_config
+from pacha.config.config import Config
+from pacha.config.parse import parse_config
 from pacha.host import signing
 from tests.support.signing import make_key, public
 

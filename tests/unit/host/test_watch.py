@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from pacha.config.load import parse_config
+from pacha.config.parse import parse_config
 from pacha.errors import ExitCode, LockedError, UsageError
 from pacha.host import watch as module
 from pacha.host.context import Context

@@ -15,6 +15,7 @@ from pacha.files import content, scan
 from pacha.files.exclude import Rules
 from pacha.files.metadata import Entry, Kind
 from pacha.files.owners import Accounts
+from pacha.files.watch import Watch
 from pacha.push import commit as module
 from pacha.store.hg import NULL, Note, Repository
 from pacha.store.snapshot import Watched
@@ -38,7 +39,7 @@ class Host:
         self.entries: dict[bytes, Entry] = {}
 
     def look(self) -> dict[bytes, Entry]:
-        watch = scan.Watch(self.watched.path, self.watched.single, Rules.of(()), False)
+        watch = Watch(self.watched.path, self.watched.single, Rules.of(()), False)
         found = scan.scan([watch], self.entries, {}, NOBODY)
         return {path: module.stored(self.watched, entry) for path, entry in found.entries.items()}
 

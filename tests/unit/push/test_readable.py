@@ -10,7 +10,7 @@ from pacha.errors import PachaError
 from pacha.files.metadata import Entry, Kind
 from pacha.files.owners import Account
 from pacha.push.readable import readable
-from pacha.store import rows
+from pacha.store import row_checks, rows
 from pacha.store.consistency import check_consistency
 from pacha.store.snapshot import Snapshot, Watched
 
@@ -30,7 +30,7 @@ def accepted(new: Snapshot, *concerns: str) -> Snapshot:
     """What is made of it; the readers accept that, and ``concerns`` are said."""
     found = readable(new, Snapshot())
     for entry in (*found.snapshot.entries.values(), *found.snapshot.parents.values()):
-        rows.checked_entry(rows.from_entry(entry))
+        row_checks.checked_entry(rows.from_entry(entry))
     check_consistency(found.snapshot)
     assert len(found.concerns) == len(concerns)
     for concern, words in zip(found.concerns, concerns, strict=True):

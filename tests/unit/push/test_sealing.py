@@ -13,11 +13,12 @@ from pacha.files import scan
 from pacha.files.exclude import Rules
 from pacha.files.metadata import Entry
 from pacha.files.owners import Accounts
+from pacha.files.watch import Watch
 from pacha.host import owed
 from pacha.host.context import Context
 from pacha.push.push import Pushed, push
 from pacha.sealing import keys
-from pacha.store import database, hg
+from pacha.store import database, hg, tables
 from pacha.store.snapshot import Snapshot
 from tests.support.canaries import found
 from tests.support.sealing import Sealers, new_identity, sealers
@@ -64,7 +65,7 @@ def test_only_what_matches_is_sealed_and_only_then_the_format_is_newer(bar: Stan
 
 def columns(bar: Standalone) -> set[str]:
     with database.connect(bar.context().state.database) as connection:
-        return database._names_of(connection, "entry")
+        return tables.column_names(connection, "entry")
 
 
 def test_an_unchanged_file_is_not_sealed_again(bar: Standalone, people: Sealers) -> None:
@@ -204,5 +205,5 @@ def test_what_is_owed_is_never_read_from_the_disk(bar: Standalone, people: Seale
 
 def scan_of(bar: Standalone) -> dict[bytes, Entry]:
     """The disk as it is now."""
-    top = scan.Watch(bar.path, False, Rules.of(()), False)
+    top = Watch(bar.path, False, Rules.of(()), False)
     return dict(scan.scan([top], {}, {}, Accounts.of_machine()).entries)

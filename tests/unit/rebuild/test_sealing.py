@@ -24,7 +24,7 @@ from pacha.rebuild.text_diff import text_diff
 from pacha.sealing import age, keys, recipients
 from pacha.sealing.age import SealIdentities
 from pacha.sealing.keys import SealKey
-from pacha.store import database, hg
+from pacha.store import database, hg, untrusted_db
 from tests.support.sealing import Sealers, new_identity, sealers
 from tests.support.signing import make_key, public
 from tests.support.standalone import Standalone, standalone_host  # noqa: F401  (a fixture)
@@ -117,7 +117,7 @@ def test_the_hosts_own_patterns_are_sealed_with_the_key(
     bar: Standalone, people: Sealers, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """One seal of two is taken off, and this machine has neither a configuration nor a history of its own."""
-    real = database.read_foreign
+    real = untrusted_db.read
     path = os.fsencode(bar.tree / "a.key")
 
     def uncovered(name: str, *arguments: object, **more: bool) -> object:
@@ -126,7 +126,7 @@ def test_the_hosts_own_patterns_are_sealed_with_the_key(
         plain = entry._replace(sealed=None, sha256=hashlib.sha256(stored(bar)).digest(), size=len(stored(bar)))
         return replace(found, entries={**found.entries, path: plain})
 
-    monkeypatch.setattr(database, "read_foreign", uncovered)
+    monkeypatch.setattr(untrusted_db, "read", uncovered)
     fresh = bar.context("fresh")
     proposed = propose(fresh, "bar", RebuildOptions(identities=identity(people.at_hand)))
     assert [c.path for c in proposed.concerns if "the host seals it" in c.reason] == [path]
@@ -155,7 +155,7 @@ def test_a_recipients_file_of_this_machine_stays(bar: Standalone, people: Sealer
 
 
 def test_content_of_another_path_is_damage(bar: Standalone, people: Sealers, monkeypatch: pytest.MonkeyPatch) -> None:
-    real = database.read_foreign
+    real = untrusted_db.read
 
     def exchanged(path: str, *arguments: object, **more: bool) -> object:
         found = real(path, *arguments, **more)  # type: ignore[arg-type]
@@ -163,7 +163,7 @@ def test_content_of_another_path_is_damage(bar: Standalone, people: Sealers, mon
         entries = {**found.entries, a.path: a._replace(stored=b.stored, sealed=b.sealed, sha256=b.sha256)}
         return replace(found, entries=entries)
 
-    monkeypatch.setattr(database, "read_foreign", exchanged)
+    monkeypatch.setattr(untrusted_db, "read", exchanged)
     with pytest.raises(DamagedError) as caught:
         rebuilt(machine(bar, people), people.at_hand)
     assert caught.value.code == "content-damaged" and not bar.tree.exists()

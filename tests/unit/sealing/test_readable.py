@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from pacha.config.load import parse_config
+from pacha.config.parse import parse_config
 from pacha.sealing import readable
 from pacha.sealing.readable import ReadableSecrets
 from pacha.sealing.rules import SealRules

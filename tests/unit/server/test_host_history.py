@@ -7,7 +7,7 @@ import pytest
 from pacha.errors import PachaError
 from pacha.server.host_directory import HostDirectory
 from pacha.server.host_history import HostHistory
-from pacha.store import database
+from pacha.store import untrusted_db
 from tests.support.standalone import Standalone, standalone_host
 
 __all__ = ["standalone_host"]
@@ -29,7 +29,7 @@ def test_it_knows_what_each_snapshot_watched(bar: Standalone) -> None:
 def test_what_is_known_already_is_not_read_again(bar: Standalone, monkeypatch: pytest.MonkeyPatch) -> None:
     bar.push()
     known = history(bar).watched
-    monkeypatch.setattr(database, "read_foreign", lambda *_, **__: 1 // 0)
+    monkeypatch.setattr(untrusted_db, "read", lambda *_, **__: 1 // 0)
     assert HostHistory(history(bar).folder, known).watched == known
 
 

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from pacha.config.load import Config, parse_config
+from pacha.config.config import Config
+from pacha.config.parse import parse_config
 from pacha.errors import UsageError
 from pacha.server.role import is_master_alone, of_master
 

@@ -13,6 +13,7 @@ from pacha.files.names import DATABASE, PACHA_DB
 from pacha.store import database, history
 from pacha.store.hg import NULL, Blob, Note, Repository
 from pacha.store.revspec import SnapshotRef
+from pacha.store.rows import Row
 from pacha.store.snapshot import Snapshot
 from pacha.store.state import StateFolder
 from tests.support.database_rows import good
@@ -100,7 +101,7 @@ def test_what_is_no_snapshot_is_damage_and_leaves_nothing(tmp_path: Path, data: 
 def test_rows_that_were_read_before_are_the_same_entries(tmp_path: Path) -> None:
     data, folder = image(tmp_path / "pacha.db", good()), tmp_path / "folder"
     folder.mkdir()
-    known: dict[database.Row, object] = {}
+    known: dict[Row, object] = {}
     first = history.parse(data, folder, known)  # type: ignore[arg-type]
     second = history.parse(data, folder, known)  # type: ignore[arg-type]
     assert first == second == good()

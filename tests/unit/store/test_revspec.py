@@ -9,7 +9,8 @@ from datetime import datetime, timezone
 import pytest
 
 from pacha.errors import UsageError
-from pacha.store.revspec import SnapshotRef, local, resolve
+from pacha.store.revspec import SnapshotRef, resolve
+from pacha.text import local_second
 
 
 @pytest.fixture(autouse=True, params=["UTC", "America/New_York", "Asia/Kolkata"])
@@ -58,7 +59,7 @@ def test_each_way_of_saying_it_means_one(when: str, node: str) -> None:
 
 def test_what_log_prints_is_understood() -> None:
     for one in snapshots():
-        assert resolve(local(one.at), snapshots(), moment(2026, 11, 24, 12)) == one
+        assert resolve(local_second(one.at), snapshots(), moment(2026, 11, 24, 12)) == one
         zoned = datetime.fromtimestamp(one.at).astimezone().strftime("%Y-%m-%dT%H:%M:%S%z")
         assert resolve(zoned, snapshots(), moment(2026, 11, 24, 12)) == one
         utc = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(one.at))
@@ -82,7 +83,7 @@ def test_what_means_none_or_several_is_refused_naming_what_there_is(when: str, s
     assert said in refused.value.message
     every = " ".join((refused.value.message, refused.value.why, refused.value.hint))
     assert every.isprintable()
-    assert any(one.node[:12] in every and local(one.at) in every for one in snapshots())
+    assert any(one.node[:12] in every and local_second(one.at) in every for one in snapshots())
 
 
 def test_of_several_in_one_minute_the_newest_is_meant() -> None:
@@ -117,11 +118,11 @@ def test_a_time_that_comes_twice_is_refused_unless_it_has_a_zone(monkeypatch: py
     first = datetime(2026, 11, 1, 5, 30, 1, tzinfo=timezone.utc).timestamp()
     two = [SnapshotRef("b" * 40, first + 3600), SnapshotRef("a" * 40, first)]
     now = first + 86400
-    assert [local(one.at) for one in two] == ["2026-11-01 01:30:01-0500", "2026-11-01 01:30:01-0400"]
-    assert [resolve(local(one.at), two, now) for one in two] == two
+    assert [local_second(one.at) for one in two] == ["2026-11-01 01:30:01-0500", "2026-11-01 01:30:01-0400"]
+    assert [resolve(local_second(one.at), two, now) for one in two] == two
     for when in ("2026-11-01 01:30:01", "2026-11-01 01:30", "2026-11-01T01:45"):
         with pytest.raises(UsageError) as refused:
             resolve(when, two, now)
-        assert refused.value.code == "time-comes-twice" and local(two[0].at) in refused.value.why
+        assert refused.value.code == "time-comes-twice" and local_second(two[0].at) in refused.value.why
     assert resolve("2026-11-01 02:00", two, now) == two[0]
     assert resolve("2026-11-01 01:30:01", [SnapshotRef("c" * 40, first - 9999)], now).node == "c" * 40

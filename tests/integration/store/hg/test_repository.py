@@ -1,4 +1,4 @@
-"""Mercurial in this process: the one module that knows it, alone, against real repositories and a real hg."""
+"""A repository on this machine, against a real hg."""
 
 from __future__ import annotations
 
@@ -11,7 +11,6 @@ import subprocess
 import sys
 import threading
 import time
-import tracemalloc
 from functools import partial
 from pathlib import Path
 
@@ -120,29 +119,6 @@ def test_no_difference_gives_the_parent_back(repository: Repository) -> None:
     verify(repository.path)
 
 
-def test_content_is_asked_once_for_each_name_in_sorted_order(repository: Repository) -> None:
-    first = commit(repository, NULL, {b"m": b"old", b"same": b"same", b"gone": b"x"})
-    asked: list[bytes] = []
-
-    def content(name: bytes) -> Blob:
-        asked.append(name)
-        return Blob(b"same" if name == b"same" else b"new " + name)
-
-    written = [b"z", b"m", b"a/b", b"a", b"a.b", b"same", b"a-b", b"\xff"]
-    written.remove(b"a")
-    repository.commit(first, written, [b"gone"], content, NOTE)
-    assert asked == sorted(written)
-
-
-def test_a_name_that_is_gone_after_all(repository: Repository) -> None:
-    first = commit(repository, NULL, {b"a": b"1", b"b": b"2"})
-    second = commit(repository, first, {b"a": None, b"new": None, b"b": b"3"})
-    assert contents(repository, second) == {b"b": b"3"}
-    third = commit(repository, second, {b"b": None, b"c": b"1"})
-    assert contents(repository, third) == {b"c": b"1"}
-    verify(repository.path)
-
-
 @pytest.mark.parametrize("files", [{b"x/y": b"2"}, {b"x/y/z": b"2", b"x/a": b"1"}])
 def test_a_file_becomes_a_directory_and_a_file_again(repository: Repository, files: dict[bytes, bytes]) -> None:
     first = commit(repository, NULL, {b"x": b"1"})
@@ -151,14 +127,6 @@ def test_a_file_becomes_a_directory_and_a_file_again(repository: Repository, fil
     third = commit(repository, second, {b"x": Blob(b"t", is_link=True)}, tuple(files))
     assert contents(repository, third) == {b"x": b"t"}
     verify(repository.path)
-
-
-def test_a_change_of_flags_alone_is_a_difference(repository: Repository) -> None:
-    first = commit(repository, NULL, {b"a": b"1"})
-    second = commit(repository, first, {b"a": Blob(b"1", is_executable=True)})
-    third = commit(repository, second, {b"a": Blob(b"1", is_link=True)})
-    assert len({first, second, third}) == 3
-    assert repository.names(third)[b"a"][20:] == b"l"
 
 
 def test_everything_removed(repository: Repository) -> None:
@@ -182,18 +150,6 @@ def test_odd_names_and_many_levels(repository: Repository) -> None:
     node = commit(repository, NULL, files)
     assert contents(Repository.open(repository.path), node) == files
     verify(repository.path)
-
-
-def test_content_is_not_kept_in_memory(repository: Repository) -> None:
-    size, count = 1 << 20, 40
-    chunk = os.urandom(size - 8)
-    tracemalloc.start()
-    try:
-        repository.commit(NULL, [b"%04d" % n for n in range(count)], [], lambda n: Blob(n * 2 + chunk), NOTE)
-        peak = tracemalloc.get_traced_memory()[1]
-    finally:
-        tracemalloc.stop()
-    assert peak < count * size // 2
 
 
 @pytest.mark.parametrize("failure", [hg.Interruption("stop"), KeyboardInterrupt(), OSError(5, "Input/output error")])
@@ -325,26 +281,6 @@ def test_damage_is_found_or_harmless(repository: Repository, how: str) -> None:
     assert read_all(repository.path, node) == whole
 
 
-def test_a_damaged_revision_names_the_repository(repository: Repository) -> None:
-    node = commit(repository, NULL, {b"a": os.urandom(5000)})
-    path = Path(repository.path, ".hg/store/data/a.i")
-    data = bytearray(path.read_bytes())
-    data[-100] ^= 1
-    path.write_bytes(data)
-    with pytest.raises(DamagedError, match=r"repos/foo") as caught:
-        Repository.open(repository.path).reader(node)(b"a")
-    assert caught.value.why and caught.value.message.isprintable() and caught.value.why.isprintable()
-
-
-@pytest.mark.parametrize("node", ["f" * 40, NULL])
-def test_a_node_or_a_name_that_is_not_there(repository: Repository, node: str) -> None:
-    commit(repository, NULL, {b"a": b"1"})
-    with pytest.raises(DamagedError):
-        repository.reader(node)(b"a")
-    with pytest.raises(DamagedError):
-        repository.reader(repository.heads()[0])(b"none")
-
-
 def test_what_is_no_repository(tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
     for name in ("empty", "none"):
@@ -358,9 +294,6 @@ def test_a_format_that_is_not_known_is_refused(repository: Repository) -> None:
     with pytest.raises(PachaError) as caught:
         Repository.open(repository.path)
     assert "exp-of-the-future" in caught.value.why
-
-
-# -- nothing but our own configuration is obeyed
 
 
 # -- taking over a store that was copied

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 
-from pacha.config.load import parse_config
+from pacha.config.parse import parse_config
 from tests.support.commanding import Shell, loaded_mercurial, shell_of_bar  # noqa: F401  (fixtures)
 from tests.support.standalone import standalone_host  # noqa: F401  (a fixture)
 
