@@ -274,7 +274,7 @@ def _with_content(session: PushSession, watched: Watched, target: MasterTarget) 
     repository = session.repository(watched.repository)
     if not repository.has(watched.node):
         try:
-            with target.peer(watched.repository) as peer:
+            with target.conversations.peer(watched.repository) as peer:
                 peer.pull(repository, [watched.node], target.most)
         except PachaError:
             return replace(watched, node=None)

@@ -123,7 +123,8 @@ class PushSession:
             yield connections
         finally:
             for target in self.targets:
-                target.abandon()
+                if target.master:
+                    target.conversations.abandon()
             for connection in connections:
                 connection.add_done_callback(_hang_up)
 
@@ -189,8 +190,8 @@ class PushSession:
             target.open_ahead([DATABASE, *names])
 
     def following(self, name: str) -> AbstractContextManager[Growth | None]:
-        """As ``MasterTarget.following``, for the first of those that are reached."""
-        return self.reached[0].following(name) if self.reached else nullcontext()
+        """As ``Conversations.following``, with the first master that is reached."""
+        return self.reached[0].conversations.following(name) if self.reached else nullcontext()
 
     def note(self, text: str) -> hg.Note:
         """The note for a revision that is made now."""
