@@ -1,4 +1,4 @@
-"""Read the last snapshot, scan the watched paths, and describe the machine."""
+"""Read the last snapshot, scan the watched paths, describe the machine; remember the scan for the next push."""
 
 from __future__ import annotations
 
@@ -7,9 +7,12 @@ from concurrent.futures import Future, wait
 from contextlib import contextmanager
 from dataclasses import replace
 
+from pacha.config.keys import STANDALONE
 from pacha.errors import Concern, DamagedError, PachaError
 from pacha.files import scan as files
 from pacha.files.amended import Amended
+from pacha.files.listing import Fingerprints
+from pacha.files.mount_points import MountPoints
 from pacha.files.scanned import Scan
 from pacha.host import owed, packages, watch
 from pacha.machine import facts
@@ -20,6 +23,7 @@ from pacha.store.companions import MACHINE
 from pacha.store.recorded import Recorded, summary_of
 from pacha.store.snapshot import Snapshot
 from pacha.system import activity, background, limited_output
+from pacha.text import escape
 
 #: How often, and how many seconds each, it is waited for the end of what is not needed any more.
 _TRIES, _SECONDS = 20, 0.05
@@ -113,3 +117,31 @@ def describe_machine(session: PushSession) -> dict[str, bytes]:
         session.concerns.append(Concern(b"/sys", f"what this machine is cannot be recorded ({error.why})"))
         return {}
     return {MACHINE: text}
+
+
+def remember_scan(session: PushSession, *, written: bool) -> None:
+    """Remember the fingerprints for the next scan, and add a notice for what is left out and was not before.
+
+    pacha.db has what was found by now, and the fingerprints are not needed any more. Where something is doubtful it may
+    have more, as what is owed and not there: then the next scan compares with all that it has.
+    """
+    scanned = session.scan
+    mounted = tuple(sorted(scanned.mounted | _volumes_of_masters(session)))
+    if mounted != session.state.mounted:
+        session.update(mounted=mounted)
+    before = session.fingerprints
+    new_ones = [(path, what) for path, what in scanned.left_out.items() if before.left_out.get(path) != what]
+    session.notices += [f"{escape(path)} is left out: {what}" for path, what in new_ones]
+    state, now = session.context.state, scanned.fingerprints
+    differs = (now.listings, now.left_out) != (before.listings, before.left_out)
+    if written or differs or not (before.are_recorded and now.are_recorded):
+        scan_cache.write(state.cache, before, now, state.database)
+    session.fingerprints, scanned.listings = Fingerprints(), {}
+
+
+def _volumes_of_masters(session: PushSession) -> frozenset[bytes]:
+    """The mount points, of now and not mounted any more, on which a master that is a folder of this machine lies."""
+    if STANDALONE not in session.context.config.masters():
+        return frozenset()
+    points, path = MountPoints.of_machine(session.state.mounted), session.context.config.hosts_path
+    return points.missing_above(path) | points.met(path, ())
