@@ -22,7 +22,7 @@ from pacha.host import owed, watch
 from pacha.host.context import Context
 from pacha.machine import facts
 from pacha.machine.packages import program
-from pacha.push import commit, push
+from pacha.push import push
 from pacha.push.scan import asking_for_packages, describe_machine, read_last_snapshot, scan
 from pacha.restore.journal import Journal
 from pacha.restore.journal_records import Root
@@ -163,13 +163,13 @@ def test_a_file_given_to_another_while_it_is_read_is_counted_as_always(
         (bar.tree / name).write_text(name)
     os.chown(bar.tree / "a", 7777, 7777)
     bar.push()
-    real = commit.content.read
+    real = content.read
 
     def read(entry: Entry, name: bytes, dir_fd: int) -> content.Reading:
         os.chown(bar.tree / "a", 0, 0)
         return real(entry, name, dir_fd)
 
-    monkeypatch.setattr(commit.content, "read", read)
+    monkeypatch.setattr(content, "read", read)
     (bar.tree / "a").write_text("more")
     (bar.tree / "new").write_text("n")
     bar.push()
