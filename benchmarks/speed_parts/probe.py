@@ -35,7 +35,7 @@ PARTS: Mapping[str, Mapping[str, Sequence[str]]] = {
         "what this machine is, and its packages": [
             "pacha.push.scan:describe_machine", "pacha.push.snapshot:_with_packages",
         ],
-        "sending db, heartbeat": ["pacha.push.session:PushSession.deliver"],
+        "sending db, heartbeat": ["pacha.push.deliver:deliver"],
     },
     IDLE: {
         "reading pacha.db and the cache": ["pacha.store.database:read_lazily", "pacha.store.scan_cache:read"],
@@ -46,7 +46,7 @@ PARTS: Mapping[str, Mapping[str, Sequence[str]]] = {
         ],
         "writing the cache": ["pacha.store.scan_cache:write"],
         "asking the master, heartbeat": [
-            "pacha.push.session:PushSession.attach", "pacha.push.session:PushSession.deliver",
+            "pacha.push.connect:attach", "pacha.push.deliver:deliver",
         ],
     },
     REBUILD: {

@@ -49,12 +49,12 @@ def follow(session: PushSession, last: Snapshot) -> None:
 
 
 def _follow(session: PushSession, target: MasterTarget, last: Snapshot) -> None:
-    assert target.master is not None and target.probe is not None
-    known, now = target.last_known, target.probe.purged
+    master, probe = target.connection
+    known, now = target.last_known, probe.purged
     target.purged, target.lacks_purges = now, known.lacks_purges
     if now == known.purged and not known.lacks_purges and (now or not session.purged):
         return
-    told = purges.decode(target.master.purged(session.host) or b"") if now else ()
+    told = purges.decode(master.purged(session.host) or b"") if now else ()
     erased, by_age = Erased.by(told), {purge.paths for purge in told if purge.is_by_age}
     lacking = [
         purge

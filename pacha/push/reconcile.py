@@ -89,7 +89,7 @@ def base(session: PushSession, last: Snapshot) -> Base:
 
 def _pulled(session: PushSession, target: MasterTarget) -> _Offer | None:
     """Pull the newest intact snapshot of a master; None if the local history descends from it."""
-    if target.probe is None or target.probe.changelog is None:
+    if target.connection[1].changelog is None:
         return None
     if target.familiar and session.history() >= session.state.history:
         return None  # else history was lost, for example in a power cut: Mercurial does not sync
@@ -155,7 +155,7 @@ def _stands_on(session: PushSession, local: hg.Repository, node: str) -> bool:
 def _check_may_read(session: PushSession, target: MasterTarget, newest: str) -> None:
     """Raise UnreachableError, which names the snapshot, if our key may not fetch it."""
     try:
-        check_may_read(session.host, target.probe.may if target.probe else frozenset())
+        check_may_read(session.host, target.connection[1].may)
     except UnreachableError as error:
         raise UnreachableError(
             f"{target.label} has a newer snapshot {newest[:12]}, which this machine does not remember making.",

@@ -71,6 +71,13 @@ class MasterTarget:
         """``user@host`` or the folder; its name before it is connected."""
         return self.master.label if self.master else self.name
 
+    @property
+    def connection(self) -> tuple[Master, Probe]:
+        """The connection, and the newest probe of it; only of an attached master."""
+        if self.master is None or self.probe is None:
+            raise RuntimeError("not connected")  # a fault in Pacha: attach() comes first
+        return self.master, self.probe
+
     def attach(self, master: Master, probe: Probe) -> None:
         """Attach the connection, and compare the master with what the last push left."""
         check_may_push(self.host, probe)
@@ -91,20 +98,20 @@ class MasterTarget:
 
     def digests(self, name: str) -> tuple[str | None, str | None]:
         """The sha256 (hex) of the changelog of the repository ``name``: as it was left, and now."""
-        _, probe = self._reached()
+        _, probe = self.connection
         if name == DATABASE:
             return self.last_known.changelog, probe.changelog
         return (self.last_known.contents or {}).get(name), probe.contents.get(name)
 
     def was_looked_at(self, name: str) -> bool:
         """Whether the first probe included ``name``, so that a missing digest means a missing repository."""
-        return name == DATABASE or name in self._reached()[1].contents
+        return name == DATABASE or name in self.connection[1].contents
 
     @property
     def conversations(self) -> Conversations:
         """Those with its repositories."""
         if self._conversations is None:
-            master, probe = self._reached()
+            master, probe = self.connection
             self._conversations = Conversations(master, self.host, is_new=probe.changelog is None)
         return self._conversations
 
@@ -192,7 +199,7 @@ class MasterTarget:
     def _send(self, repository: hg.Repository, name: str, node: str, line: bytes) -> None:
         def push(peer: Upload) -> None:
             if name == DATABASE:
-                self._reached()[0].draft_heartbeat(self.host, line)
+                self.connection[0].draft_heartbeat(self.host, line)
             self._push(peer, repository, name, node)
 
         self.talk(name, push)
@@ -207,7 +214,7 @@ class MasterTarget:
     def leave_heartbeat(self, line: bytes, sent: bool) -> None:
         """Leave the heartbeat, after making durable what was ``sent``, and probe the master again."""
         self.conversations.finish()
-        master, _ = self._reached()
+        master, _ = self.connection
         look = self.repositories() if sent or self.last_known.contents is None else None
         self.probe = master.leave_heartbeat(self.host, line, durable=sent, look=look) or self.probe
         for name, digest in self.conversations.uploaded.items():
@@ -229,7 +236,7 @@ class MasterTarget:
         """What to remember: the time and the text of a failure, else the state of the master."""
         if self.failure is not None:
             return replace(self.last_known, tried=now, failure=self.failure.in_a_line)
-        _, probe = self._reached()
+        _, probe = self.connection
         digests = {**probe.contents, DATABASE: probe.changelog}
         for name in self.suspect:  # it stays suspect, whatever was sent on top
             digests[name], _ = self.digests(name)
@@ -237,8 +244,3 @@ class MasterTarget:
             changelog=digests.pop(DATABASE), contents=digests, sent=dict(self.sent), tried=now, succeeded=now,
             purged=self.purged, lacks_purges=self.lacks_purges,
         )  # fmt: skip
-
-    def _reached(self) -> tuple[Master, Probe]:
-        if self.master is None or self.probe is None:
-            raise RuntimeError("not connected")  # a fault in Pacha: attach() comes first
-        return self.master, self.probe
