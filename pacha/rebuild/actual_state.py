@@ -5,8 +5,9 @@ from __future__ import annotations
 import os
 import stat
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 
-from pacha.errors import Concern
+from pacha.errors import Concern, PachaError
 from pacha.files import content, dirfd, metadata, scan
 from pacha.files.dirfd import DirectoryFds
 from pacha.files.exclude import Rules
@@ -88,6 +89,30 @@ def accounts_in_force(target: bytes, restored: Mapping[bytes, bytes], machine: A
     if target and None not in texts:
         return Accounts.from_files(texts[0] or b"", texts[1] or b""), f"the account files below {escape(target)}"
     return machine, "this machine's accounts"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AccountsBefore:
+    """The accounts at a target before a rebuild: those of its account ``files``, and all that are ``known`` there.
+
+    Both are None for a folder that is not the root of a machine.
+    """
+
+    files: Accounts | None
+    known: Accounts | None
+
+
+def accounts_before(target: bytes, machine: Accounts) -> AccountsBefore:
+    """The accounts at ``target`` (b"": this ``machine``). Raises PachaError if those of another root cannot be read."""
+    files = accounts_of_root(target)
+    if target and files is None and is_system(target):
+        raise PachaError(
+            f"The accounts of the machine at {escape(target)} cannot be read.",
+            f"its {escape(PASSWD)} is not a plain file there",
+            "Put a plain file there, so that its other files can follow their names, and run this again.",
+            code="target-accounts-unreadable",
+        )
+    return AccountsBefore(files=files, known=files if target else machine)
 
 
 def accounts_of_root(target: bytes) -> Accounts | None:
