@@ -83,8 +83,8 @@ def _planned(attempt: Attempt, compared: _Compared) -> PlannedRebuild:
     kept = {**fetched.purged, **sealing.own_word(attempt.context, options)}
     spared = compared.bound.without(kept, fetched.shut)
     return plan_rebuild(
-        fetched.snapshot, texts, options, attempt.begun, spool.holes, fetched.roots, orphans, spared
-    )  # fmt: skip
+        fetched.snapshot, texts, options, attempt.interrupted_renumbering, spool.holes, fetched.roots, orphans, spared
+    )
 
 
 def _without_content(attempt: Attempt, planned: PlannedRebuild, clear: Mapping[bytes, str]) -> PlannedRebuild:
