@@ -53,7 +53,7 @@ def recorded_accounts(
 
 
 def unmapped(entries: Mapping[bytes, Entry]) -> Iterator[Concern]:
-    """A concern for the paths of users, and one for those of groups, which the user namespace of this process lacks."""
+    """A concern for paths of users, and one for paths of groups, that this process's user namespace does not map."""
     if not user_namespace.is_partial():
         return
     every = entries.values()

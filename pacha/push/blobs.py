@@ -38,9 +38,9 @@ class Unkept(Interruption):
 class BlobSource:
     """Returns the blob of each name to Mercurial, reads each file once, and remembers the entries that it read.
 
-    A file of which ``base`` has nothing is left out (None) if it cannot be read: what is committed stays as it is. The
-    paths ``recorded`` are not read from disk: ``before`` returns the last snapshot's content of a name.
-    ``as_owned`` gives an entry the mode and owner of the file that was read.
+    A file that cannot be read is left out (None) if it is not in ``base``. The paths ``recorded`` are not read from
+    disk: ``before`` returns the last snapshot's content of a name. ``as_owned`` gives an entry the mode and owner of
+    the file that was read.
     """
 
     def __init__(
@@ -80,7 +80,7 @@ class BlobSource:
         return blob
 
     def shared(self, sharing: Sharing) -> hg.SecondWriter | None:
-        """What reads a part of the files in another process, and has that write their logs."""
+        """A second writer, which reads a part of the files in another process; None where ``sharing`` has none."""
         folder = self._descent.directory(b"")
         return sharing.reading(self._written, folder, self._watched.relative, self._accept)
 
@@ -93,7 +93,7 @@ class BlobSource:
         if entry.kind is Kind.SYMLINK:
             return Blob(entry.target or b"", is_link=True)
         if entry.path in self._recorded:
-            with suppress(PurgedError):  # then nobody has it, and what is on the disk is all that there is
+            with suppress(PurgedError):  # then nobody has it any more, and only the disk can have it
                 return Blob(self._before(name), is_executable=executable and number < 0)
         if number >= 0:
             return Blob(self._part(entry, number))
@@ -119,13 +119,13 @@ class BlobSource:
         return data, bool(read.mode & 0o100)
 
     def _sealing(self, entry: Entry, name: bytes, directory: int) -> Sealing | None:
-        """What seals the file ``name`` in ``directory`` with its secret attributes, None where it stays in the clear.
+        """The sealing of the file ``name`` in ``directory`` and its secret attributes; None if it stays in the clear.
 
         Raises OSError: what cannot be read must not be lost.
         """
         if entry.sealed is None:
             return None
-        if self._sealer is None:  # it is owed, and what is on disk is not it
+        if self._sealer is None:  # it is owed: what is on disk is another file
             raise PermissionError(errno.EPERM, "it is sealed, and this configuration seals nothing")
         return self._sealer.begin(entry.path, keyed.secret(metadata.read_xattrs(name, directory)))
 

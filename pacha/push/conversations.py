@@ -147,7 +147,7 @@ class Conversations:
 
     @property
     def _nests(self) -> bool:
-        """Whether a conversation has to end before another one begins; else it becomes one within the other."""
+        """Whether a conversation that begins during another one is nested in it, and so has to end before it."""
         return self.master.nests(self.host)
 
     def _make_host(self) -> None:

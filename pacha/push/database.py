@@ -15,7 +15,7 @@ from pacha.store import change_list, database, hg
 from pacha.store.snapshot import Changes, Snapshot
 from pacha.text import local_minute
 
-_SET_RIGHT = 60  #: seconds by which a clock may be set back to be right
+_CORRECTION = 60  #: seconds: a clock that is set back by less is corrected
 _SET_BACK = (
     "this machine's clock says {now}, and the last snapshot is of {last}: set the clock if it is wrong, "
     "and choose snapshots by id"
@@ -45,10 +45,10 @@ def commit_database(
     parent = base.parent if known else reconcile.parent(repository, None, (), unreadable)
     note = session.note(f"{session.host}: {change_list.counts(changes, packages)}")
     if known:
-        session.concerns += _of_the_clock(session, repository.note(base.parent).at, note.at)
+        session.concerns += _clock_concerns(session, repository.note(base.parent).at, note.at)
     blobs = {PACHA_DB: image, **{name.encode(): text for name, text in session.companions.items()}}
     differs = changes != Changes() or bool(packages or unreadable)
-    if differs:  # a readable snapshot has to be the newest again
+    if differs:  # also after an unreadable one: a readable snapshot has to be the newest
         blobs[change_list.FILE] = change_list.encode(changes, image, packages)
     signed = signing.texts(session, parent, image, note, may_stay=not differs)
     if is_same and not signed.written:  # the key cannot sign
@@ -62,15 +62,15 @@ def commit_database(
 
 def _state_changes(session: PushSession, node: str, note: hg.Note, signed: signing.SignedTexts) -> dict[str, Any]:
     """The fields of the state that the new snapshot ``node`` changes."""
-    made: dict[str, Any] = {"made": (node, note.at)}
+    changes: dict[str, Any] = {"made": (node, note.at)}
     if signed.stated:
-        made["stated"] = {**session.state.stated, session.host: replace(signed.stated, tip=node)}
-    return made
+        changes["stated"] = {**session.state.stated, session.host: replace(signed.stated, tip=node)}
+    return changes
 
 
-def _of_the_clock(session: PushSession, last: float, now: float) -> list[Concern]:
-    """The concern about a clock that was set back since the ``last`` snapshot: times mean none of these any more."""
-    if now >= last - _SET_RIGHT:
+def _clock_concerns(session: PushSession, last: float, now: float) -> list[Concern]:
+    """A concern if the clock was set back since the ``last`` snapshot: a time may select the wrong one then."""
+    if now >= last - _CORRECTION:
         return []
     reason = _SET_BACK.format(now=local_minute(now), last=local_minute(last))
     return [Concern(session.path_of(DATABASE), reason)]

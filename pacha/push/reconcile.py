@@ -96,7 +96,7 @@ def _pulled(session: PushSession, target: MasterTarget) -> _Offer | None:
     local = session.repository(DATABASE)
     try:
         heads = target.talk(DATABASE, lambda peer: _heads(session, target, peer, local))
-        return _newest_whole(session, local, target, heads) if heads else None
+        return _newest_intact(session, local, target, heads) if heads else None
     except PachaError as error:
         session.fail(target, error)
         return None
@@ -113,7 +113,7 @@ def _heads(session: PushSession, target: MasterTarget, peer: Upload, local: hg.R
     return heads
 
 
-def _newest_whole(
+def _newest_intact(
     session: PushSession, local: hg.Repository, target: MasterTarget, heads: tuple[str, ...]
 ) -> _Offer | None:
     """The newest readable ancestor of ``heads``; None if that is the local snapshot.

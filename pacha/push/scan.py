@@ -25,7 +25,7 @@ from pacha.store.snapshot import Snapshot
 from pacha.system import activity, background, limited_output
 from pacha.text import escape
 
-#: How often, and how many seconds each, it is waited for the end of what is not needed any more.
+#: How often, and for how many seconds each, to wait for the end of a program that is no longer needed.
 _TRIES, _SECONDS = 20, 0.05
 
 
@@ -75,15 +75,15 @@ def scan(session: PushSession, last: Snapshot) -> Snapshot:
     files.scan(
         targets, known, remembered, session.accounts, session.state.mounted, session.scan, session.sealing.secrets
     )
-    found = session.scan.entries
-    differs_little = isinstance(found, Amended) and found.base is last.entries
-    if isinstance(last.entries, Recorded) and found is not last.entries and not differs_little:
+    scanned = session.scan.entries
+    differs_little = isinstance(scanned, Amended) and scanned.base is last.entries
+    if isinstance(last.entries, Recorded) and scanned is not last.entries and not differs_little:
         return replace(last, entries=last.entries.entries)
     return last
 
 
 def _are_as_recorded(session: PushSession, last: Snapshot) -> bool:
-    """Whether the entries of ``last`` are what the last scan found, and their owners have the same names now."""
+    """Whether the last scan saw the same as the entries of ``last``, and their owners still have the same names."""
     users, groups = session.accounts.user_name, session.accounts.group_name
     return not (session.state.owed or session.state.reread) and all(
         (owner, group) == (users(uid), groups(gid)) for uid, owner, gid, group in summary_of(last.entries).owners
@@ -122,8 +122,8 @@ def describe_machine(session: PushSession) -> dict[str, bytes]:
 def remember_scan(session: PushSession, *, written: bool) -> None:
     """Remember the fingerprints for the next scan, and add a notice for what is left out and was not before.
 
-    pacha.db has what was found by now, and the fingerprints are not needed any more. Where something is doubtful it may
-    have more, as what is owed and not there: then the next scan compares with all that it has.
+    The fingerprints are not needed after that: pacha.db has all that was scanned. Where something is doubtful it may
+    have more, for example owed paths that are not on the disk; the next scan then compares with all its entries.
     """
     scanned = session.scan
     mounted = tuple(sorted(scanned.mounted | _volumes_of_masters(session)))

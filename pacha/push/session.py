@@ -142,7 +142,7 @@ class PushSession:
         return repository
 
     def know_purged(self, purged: tuple[Purge, ...]) -> None:
-        """Take what was ``purged`` from the history here; the repositories accept no content of it."""
+        """Note what was ``purged`` from the history here; the repositories accept that without its content."""
         self.purged, self._erased = purged, Erased.by(purged)
 
     def unreadable(self, name: str) -> frozenset[str]:

@@ -40,7 +40,7 @@ class NewSnapshot:
 def commit_snapshot(session: PushSession, base: Base) -> NewSnapshot:
     """Commit the scan's result on top of ``base``: content first, ``db`` last."""
     new, still_owed = build_snapshot(session, base.last)
-    session.scan.entries, session.scan.unread = {}, set()  # of each path there is one entry from now on
+    session.scan.entries, session.scan.unread = {}, set()  # from now on only the snapshot holds the entries
     new = _with_packages(session, content.commit_content(session, base.last, new, still_owed))
     new = _readable(session, new, base.last)
     new = sealing.settle(session, new, base.last)
@@ -59,7 +59,7 @@ def commit_snapshot(session: PushSession, base: Base) -> NewSnapshot:
 
 
 def _with_packages(session: PushSession, new: Snapshot) -> Snapshot:
-    """``new`` with what is told of the packages, which no content waits for."""
+    """Add the package list to ``new``. Content is committed without waiting for it."""
     told = session.told()
     session.concerns += told.concerns
     if told.text is None:
@@ -69,11 +69,11 @@ def _with_packages(session: PushSession, new: Snapshot) -> Snapshot:
 
 
 def _readable(session: PushSession, new: Snapshot, base: Snapshot) -> Snapshot:
-    """``new`` as its readers accept it. What it lacks for that is looked at, and named, at each push."""
-    found = readable(new, base)
-    session.concerns += found.concerns
-    session.scan.doubtful |= found.mended
-    return found.snapshot
+    """``new`` in a form that its readers accept; what differs from the disk for that is scanned again at each push."""
+    accepted = readable(new, base)
+    session.concerns += accepted.concerns
+    session.scan.doubtful |= accepted.corrected
+    return accepted.snapshot
 
 
 def build_snapshot(session: PushSession, base: Snapshot) -> tuple[Snapshot, Collection[bytes]]:
@@ -141,7 +141,7 @@ def _settled(entry: Entry, before: Entry | None) -> Entry:
 
 
 def _changed_packages(session: PushSession, base: Base, new: Snapshot) -> tuple[str, ...]:
-    """The changes of the packages since the parent, in words; none where that does not say which it had."""
+    """The changes of the packages since the parent, in words; none if the parent has no readable package list."""
     text = session.companions.get(companions.PACKAGES)
     if text is None or not base.parent or (new.meta == base.last.meta and not session.state.pending):
         return ()
