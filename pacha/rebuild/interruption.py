@@ -55,7 +55,7 @@ def explained(state: bytes) -> Iterator[None]:
 
 @contextmanager
 def told(how: str, where: str) -> Iterator[None]:
-    """Raise UntoldError where the body cannot print: ``how`` things stand, ``where`` the report is."""
+    """Raise UntoldError if the body cannot print; it says ``how`` things stand, and ``where`` the report is."""
     try:
         yield
     except BrokenPipeError:
