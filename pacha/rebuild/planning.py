@@ -77,21 +77,16 @@ def plan_rebuild(
     places = [replace(watched, path=rebase(watched.path, target)) for watched in snapshot.live]
     keep = Keep(rules=rules(options.keep), roots=places, target=target, system=actual_state.is_system(target))
     keep.check(_placed(parts, target))
-    texts = _restored(account_texts, keep)
-    if options.accounts is AccountPolicy.KEEP and before.known is not None:
-        texts = _kept_texts(texts, before.known, target)
+    texts = _restored(account_texts, keep, before.known if options.accounts is AccountPolicy.KEEP else None)
     overrides = {path: text for path, text in texts.items() if text != account_texts[path]} | dict(bound.merged)
     entries = {**snapshot.entries, **{path: _holding(snapshot.entries[path], overrides[path]) for path in overrides}}
     in_force, names_by = actual_state.accounts_in_force(target, texts, machine)
     names = _mapped(in_force, options.owner_names, [*entries.values(), *snapshot.parents.values()])
     wanted, acls = accounts.with_acls(_moved(entries, target), snapshot.accounts, names)
     plan = _plan_paths(snapshot, wanted, in_force, names, keep, bound, parts, delete=options.delete)
-    placed_holes = {rebase(path, target): size for path, size in holes.items()}
-    findings = preflight.preflight(plan, placed_holes, _mounts(), target)
+    findings = preflight.preflight(plan, {rebase(path, target): holes[path] for path in holes}, _mounts(), target)
     plan = planning.hindered(plan, findings.hindrances)
-    owners = reowning.plan_owners(
-        plan, before, in_force, options, keep, interrupted, remembered, restored=bool(texts)
-    )  # fmt: skip
+    owners = reowning.plan_owners(plan, before, in_force, options, keep, interrupted, remembered, restored=bool(texts))
     commands = accounts.commands(plan.missing_users, plan.missing_groups, snapshot.accounts, in_force)
     steps = owners.reowning.steps
     return PlannedRebuild(
@@ -158,13 +153,14 @@ def _placed(parts: tuple[bytes, ...], target: bytes) -> tuple[bytes, ...]:
     return tuple(rebase(path, target) for path in parts)
 
 
-def _restored(texts: Mapping[bytes, bytes], keep: Keep) -> dict[bytes, bytes]:
-    """The account files that the rebuild restores: not those that it keeps."""
+def _restored(texts: Mapping[bytes, bytes], keep: Keep, numbers: Accounts | None) -> dict[bytes, bytes]:
+    """The account files that the rebuild restores: not those that it keeps; with the ``numbers`` of these accounts."""
     places = {path: rebase(path, keep.target) for path in texts}
     kept_paths = {
         path for path, place in places.items() if keep.matches(place, False) and (keep.system or not is_absent(place))
     }
-    return {path: text for path, text in texts.items() if path not in kept_paths}
+    restored = {path: text for path, text in texts.items() if path not in kept_paths}
+    return restored if numbers is None else _with_numbers(restored, numbers, keep.target)
 
 
 def _mapped(in_force: Accounts, names: OwnerNames, recorded: Iterable[Entry]) -> Accounts:
@@ -179,10 +175,10 @@ def _moved(entries: Mapping[bytes, Entry], target: bytes) -> dict[bytes, Entry]:
     return {entry.path: entry for entry in moved_entries}
 
 
-def _kept_texts(texts: Mapping[bytes, bytes], before: Accounts, target: bytes) -> dict[bytes, bytes]:
+def _with_numbers(texts: Mapping[bytes, bytes], numbers: Accounts, target: bytes) -> dict[bytes, bytes]:
     names = (actual_state.PASSWD, actual_state.GROUP)
     passwd, group = (texts.get(path) or actual_state.account_file(path, target) or b"" for path in names)
-    renumbered = dict(zip(names, account_files.keep_numbers(passwd, group, before), strict=True))
+    renumbered = dict(zip(names, account_files.keep_numbers(passwd, group, numbers), strict=True))
     return {path: renumbered[path] for path in texts}
 
 
