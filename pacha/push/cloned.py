@@ -1,4 +1,4 @@
-"""Tell a machine that was made from another one, with its state folder, that both push under one name.
+"""Warn a machine that was cloned from another one, with its state folder: both push under one name.
 
 Otherwise each of them looks to the other like somebody with its key, or like itself set back to an older state.
 """

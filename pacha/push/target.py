@@ -109,7 +109,7 @@ class MasterTarget:
 
     @property
     def conversations(self) -> Conversations:
-        """Those with its repositories."""
+        """The conversations with its repositories."""
         if self._conversations is None:
             master, probe = self.connection
             self._conversations = Conversations(master, self.host, is_new=probe.changelog is None)
@@ -161,8 +161,8 @@ class MasterTarget:
     def pull_beside(self, peer: Upload, repository: hg.Repository, name: str, heads: Iterable[str]) -> None:
         """Pull the missing ``heads``, on or beside which we push, as ``pull``; what somebody else sent has ``arrived``.
 
-        Where ``db`` differs, that was named already, and brought the others' heads. Where it is not remembered how a
-        repository was left, as after a rebuild, an interrupted push of the dead machine may have brought them.
+        Not where ``db`` differs: that is reported already, and explains other heads. Not where it is not remembered how
+        a repository was left: after a rebuild, an interrupted push of the lost machine may have sent them.
         """
         left, is_known = self.last_known.sent.get(name), self.digests(name)[0] is not None
         missing = [head for head in heads if not repository.has(head)]
