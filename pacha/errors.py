@@ -6,6 +6,7 @@ The codes are a contract (see ``docs/exit-codes.rst``): monitoring and scripts d
 from __future__ import annotations
 
 import errno
+import os
 from copy import copy
 from dataclasses import dataclass
 from enum import IntEnum
@@ -21,6 +22,13 @@ _LIMITS = {errno.EFBIG: "ulimit -f", errno.EMFILE: "ulimit -n"}
 OF_THE_SYSTEM = frozenset([
     errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM, errno.ENFILE, errno.EIO, errno.ENOMEM, *_LIMITS,
 ])  # fmt: skip
+
+
+def refused(error: OSError | MemoryError) -> OSError | None:
+    """The refusal of the system that an error is; None for a fault of Pacha. Too little memory is ENOMEM."""
+    if isinstance(error, MemoryError):
+        return OSError(errno.ENOMEM, os.strerror(errno.ENOMEM))
+    return error if error.errno in OF_THE_SYSTEM else None
 
 
 def refusal(error: OSError) -> str:

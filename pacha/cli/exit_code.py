@@ -13,7 +13,7 @@ from itertools import takewhile
 import click
 
 from pacha.cli.app import cli, spelt_as_command
-from pacha.errors import OF_THE_SYSTEM, ExitCode, PachaError, Signalled, no_more_processes, refusal
+from pacha.errors import ExitCode, PachaError, Signalled, no_more_processes, refusal, refused
 from pacha.text import one_line
 from pacha.ui.console import Console
 
@@ -38,9 +38,9 @@ def run_command(arguments: list[str], failure: Exception | None = None) -> int:
         return explain_signal(Signalled(signal.SIGINT))
     except BrokenPipeError:
         return explain_signal(Signalled(signal.SIGPIPE))
-    except OSError as refused:
-        if (known := _of_the_system(refused)) is None:
-            return _own_fault(refused)
+    except (OSError, MemoryError) as error:
+        if (known := _of_the_system(error)) is None:
+            return _own_fault(error)
         _show(known, verbose=asks_for_more(arguments))
         return int(ExitCode.FAILED)
     except Exception as fault:  # a fault in Pacha: one line for the user, the traceback in a file
@@ -62,15 +62,16 @@ def _show(error: PachaError, *, verbose: bool) -> None:
     _drop_output()
 
 
-def _of_the_system(error: OSError) -> PachaError | None:
+def _of_the_system(error: OSError | MemoryError) -> PachaError | None:
     """The error for what the system refuses; None for what it should not have been asked."""
     is_of_output = hasattr(error, "characters_written")  # a pipe whose reader set it to O_NONBLOCK
     if isinstance(error, BlockingIOError) and not is_of_output:  # fork(2): EAGAIN
         return no_more_processes()
-    if error.errno not in OF_THE_SYSTEM and not is_of_output:
+    known = error if is_of_output and isinstance(error, OSError) else refused(error)
+    if known is None:
         return None
     return PachaError(
-        "The system does not let Pacha go on.", refusal(error), "Fix that and run this again.", code="system-refused"
+        "The system does not let Pacha go on.", refusal(known), "Fix that and run this again.", code="system-refused"
     )
 
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from enum import Enum
 
-from pacha.errors import OF_THE_SYSTEM, PachaError, Signalled, UntoldError, refusal
+from pacha.errors import PachaError, Signalled, UntoldError, refusal, refused
 from pacha.machine.packages import installer
 from pacha.restore.journal import closed_history, identifiers
 
@@ -42,14 +42,14 @@ def explained(state: bytes) -> Iterator[None]:
         number = signal.SIGPIPE if isinstance(ended, BrokenPipeError) else signal.SIGINT
         number = signal.Signals(ended.number) if isinstance(ended, Signalled) else number
         raise Signalled(number, _standing(state, before).value) from None
-    except OSError as error:
-        if error.errno not in OF_THE_SYSTEM:
+    except (OSError, MemoryError) as error:
+        if (refusing := refused(error)) is None:
             raise
         standing = _standing(state, before)
         hint = " ".join(standing.value.splitlines())
         hint += " Fix that and run this again." if standing is _Standing.UNTOUCHED else ""
         raise PachaError(
-            "The system does not let the rebuild go on.", refusal(error), hint, code="system-refused-rebuild"
+            "The system does not let the rebuild go on.", refusal(refusing), hint, code="system-refused-rebuild"
         ) from None
 
 

@@ -75,12 +75,15 @@ def no_wait(monkeypatch: pytest.MonkeyPatch) -> None:
 def change(tree: Path, choose: random.Random) -> None:
     """Do something to a path of ``tree``."""
     every = sorted(tree.rglob("*"))
+    if not every:
+        (tree / "n0").write_text("the first\n")
+        return
     folders = [tree, *(path for path in every if path.is_dir() and not path.is_symlink())]
     path, place = choose.choice(every), choose.choice(folders) / f"n{choose.randrange(6)}"
     what = choose.randrange(9)
     if what == 0 and not os.path.lexists(place):
         place.mkdir()
-    elif what == 1 and not place.is_dir():
+    elif what == 1 and not place.is_dir() and place.resolve().parent.is_dir():  # a link may lead anywhere
         place.write_text(str(choose.random()))
     elif what == 2 and not path.is_symlink():
         path.chmod(choose.choice((0o700, 0o755)))

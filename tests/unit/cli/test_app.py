@@ -101,6 +101,7 @@ def test_completion_is_printed_and_nothing_else(shell: str) -> None:
     assert f"_PACHA_COMPLETE={shell}_complete" in done.stdout
 
 
+@pytest.mark.slow
 def test_bash_completes_commands_and_options(tmp_path: Path) -> None:
     script = pacha("completion", "bash").stdout
     program = tmp_path / "pacha"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import shutil
 import subprocess
@@ -82,6 +83,26 @@ def test_a_pipe_that_does_not_wait_is_not_a_limit_on_processes() -> None:
         os.close(fd)
     assert done.returncode == 1 and "The system does not let Pacha go on." in done.stderr
     assert "threads" not in done.stderr
+
+
+@pytest.mark.slow
+def test_a_limit_of_memory_is_no_fault_of_pacha(tmp_path: Path) -> None:
+    """The file is read in larger pieces than the process may have, once all is imported."""
+    (tmp_path / "w").mkdir()
+    (tmp_path / "w/large").write_bytes(os.urandom(48 << 20))
+    (tmp_path / "pacha.conf").write_text(
+        f"[DEFAULT]\npacha.host = local\npacha.hosts.path = {tmp_path}/hosts\npacha.hostname = bar\n"
+    )
+    script = f"""import os, resource
+from pacha.store import hg
+used = int(next(line for line in open("/proc/self/status") if line.startswith("VmData")).split()[1]) << 10
+resource.setrlimit(resource.RLIMIT_DATA, (used + (48 << 20),) * 2)
+{MAIN}"""
+    environment = {**os.environ, "PACHA_CONFIG": f"{tmp_path}/pacha.conf"}
+    for words, code, told in ((["watch", f"{tmp_path}/w"], 0, ""), (["push"], 1, "The system does not let Pacha")):
+        done = subprocess.run([sys.executable, "-c", script, *words], env=environment, capture_output=True, text=True)
+        assert done.returncode == code and done.stderr.startswith(f"pacha: {told}" if told else ""), done.stderr
+    assert os.strerror(errno.ENOMEM) in done.stderr
 
 
 @pytest.mark.parametrize("command", ["push", "watch x", "log ./x", "status", "rebuild bar --target x"])

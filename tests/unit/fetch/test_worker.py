@@ -124,6 +124,7 @@ def test_one_that_is_gone_while_it_answers(worker: WorkerProcess) -> None:
     assert run_in_worker(worker, whoever, 1) == (os.getpid(), 1)
 
 
+@pytest.mark.slow
 def test_nobody_waits_for_one_that_is_stopped(worker: WorkerProcess) -> None:
     run_in_worker(worker, whoever, 1)
     process = worker._pid
@@ -132,6 +133,7 @@ def test_nobody_waits_for_one_that_is_stopped(worker: WorkerProcess) -> None:
     assert not is_alive(process)
 
 
+@pytest.mark.slow
 def test_nor_for_one_that_takes_nothing(monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> None:
     monkeypatch.setattr(module, "_TAKING", 1)
     worker = request.getfixturevalue("worker")

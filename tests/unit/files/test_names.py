@@ -24,6 +24,7 @@ def accepted_by_mercurial(name: bytes) -> bool:
     return True
 
 
+@pytest.mark.slow
 @pytest.mark.soak
 @given(RELATIVE)
 @settings(max_examples=examples(800))

@@ -23,6 +23,7 @@ def ask(hosts: Hosts, marks: Marks, since: float | None = None, *globs: str) -> 
         return digest(fleet, marks, Secrecy(), since, globs)
 
 
+@pytest.mark.slow
 def test_each_change_once(hosts: Hosts) -> None:
     first = ask(hosts, Marks())
     assert [(host.host, host.kind) for host in first.hosts] == [("db1", NEW), ("web1", NEW), ("web2", NEW)]

@@ -15,6 +15,7 @@ from pacha.server.purge_choice import PurgeOrder
 from tests.support.fleet import Hosts, hosts_as_pushed, three_hosts  # noqa: F401  (fixtures)
 
 
+@pytest.mark.slow
 def test_the_snapshot_that_brought_it_in(hosts: Hosts) -> None:
     tips = [hosts.push("web1", {"motd": text}) for text in ("token 1\n", "none\n", "token 2\n")]
     hosts.push("web1", {"other": "token 3\n"})

@@ -9,6 +9,8 @@ import subprocess
 import tarfile
 from pathlib import Path
 
+import pytest
+
 from pacha.files.metadata import Entry, Kind
 from pacha.history.access import open_history
 from pacha.history.export import export, not_in_a_tar, selected
@@ -61,6 +63,7 @@ def test_tar_restores_it_exactly(bar: Standalone, tmp_path: Path) -> None:
     assert os.getxattr(place / "one", "user.note") == b"\x00\xff=binary\n"
 
 
+@pytest.mark.slow
 def test_what_was_purged_is_left_out_and_named(bar: Standalone) -> None:
     os.link(bar.tree / "one", bar.tree / "other")
     (bar.tree / "two").write_text("two\n")

@@ -50,6 +50,7 @@ def test_content_and_what_is_gone(bar: Standalone) -> None:
     assert new.snapshot.entries[bar.path + b"/two"].kind is Kind.SYMLINK
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("size", [10, 40 << 20])
 def test_a_file_that_takes_the_place_of_a_scanned_one_keeps_its_own_mode(bar: Standalone, size: int) -> None:
     """What was public becomes a secret between scan and reading: no snapshot has the secret as readable by all."""

@@ -188,6 +188,7 @@ def test_what_it_leaves_is_done_here(many: Standalone, answering: Callable[..., 
     assert is_as_of_one(many)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("number", "after"), [(signal.SIGKILL, 10), (signal.SIGSTOP, 0)])
 def test_one_that_is_killed_or_stopped_is_done_without(
     many: Standalone, second: WorkerProcess, monkeypatch: pytest.MonkeyPatch, number: int, after: int

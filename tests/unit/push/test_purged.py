@@ -42,6 +42,7 @@ def here(bar: Standalone) -> set[bytes]:
     return set(found([b"SECRET"], bar.top / "state"))
 
 
+@pytest.mark.slow
 def test_the_host_forgets_and_says_so_once(bar: Standalone) -> None:
     came_and_went(bar)
     erase(bar)

@@ -277,6 +277,7 @@ def _runs(pid: str) -> bool:
         return False
 
 
+@pytest.mark.slow
 @pytest.mark.soak
 @pytest.mark.parametrize("seed", range(int(amount("PACHA_TWINS", sample=2, soak=40))))
 def test_what_is_remembered_of_a_scan_changes_nothing_in_pacha_db(bar: Standalone, settled: None, seed: int) -> None:

@@ -63,6 +63,12 @@ def test_what_the_system_refuses_is_an_error_that_names_the_file(tmp_path: Path)
     assert "/full" in raised.why and raised.why.isprintable() and "pacha undo" in raised.hint
 
 
+def test_too_little_memory_is_the_systems_refusal(tmp_path: Path) -> None:
+    raised = ended(tmp_path, MemoryError(), "written")
+    assert isinstance(raised, PachaError) and raised.code == "system-refused-rebuild"
+    assert raised.why == os.strerror(errno.ENOMEM) and "pacha undo" in raised.hint
+
+
 @pytest.mark.parametrize("error", [OSError(errno.ENOTDIR, "x"), ValueError(), PachaError("x", code="x")])
 def test_what_is_a_fault_of_ours_stays_one(tmp_path: Path, error: Exception) -> None:
     assert ended(tmp_path, error) is error

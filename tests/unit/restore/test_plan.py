@@ -226,6 +226,7 @@ entries = st.builds(
 )
 
 
+@pytest.mark.slow
 @given(st.lists(entries, unique_by=lambda e: e.path), st.lists(entries, unique_by=lambda e: e.path))
 def test_every_wanted_path_has_one_step_and_setuid_is_never_somebody_elses(
     wanted: list[Entry], found: list[Entry]
@@ -239,6 +240,7 @@ def test_every_wanted_path_has_one_step_and_setuid_is_never_somebody_elses(
             assert step.wanted.owner != b"gone" and (step.exact or step.wanted.flags)
 
 
+@pytest.mark.slow
 @given(st.lists(entries, unique_by=lambda e: e.path))
 def test_what_is_as_wanted_needs_nothing(wanted: list[Entry]) -> None:
     known = [e._replace(owner=b"root", uid=0, link_group=None) for e in wanted]

@@ -109,6 +109,7 @@ def test_what_other_systems_write() -> None:
     assert found == [] and read(b"a\n" * (MOST_BYTES // 2 + 1)) == ([], [f"it is longer than {MOST_BYTES} bytes"])
 
 
+@pytest.mark.slow
 def test_thousands_are_replaced_in_seconds(keys: Path) -> None:
     """Each key was looked for in each line: a minute for these."""
     user, every = add_host.account_of("pacha"), [PublicKey.read(key(number).encode()) for number in range(4000)]
@@ -129,6 +130,7 @@ def test_two_lists_at_once_let_in_the_hosts_of_both(tmp_path: Path, keys: Path) 
     assert keys.read_text().count("restrict,") == 320
 
 
+@pytest.mark.slow
 def test_one_list_twice_at_once(tmp_path: Path, keys: Path) -> None:
     """Whoever came second to a folder failed, and removed it again, which the first one said was ready."""
     text = listed(range(60))

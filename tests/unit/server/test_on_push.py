@@ -42,6 +42,7 @@ def program(folder: Path, name: str, body: str, mode: int = 0o755) -> None:
     (folder / name).chmod(mode)
 
 
+@pytest.mark.slow
 def test_what_they_are_told(hosts: Hosts, folder: Path, tmp_path: Path, logged: list[str]) -> None:
     first = hosts.push("web1", {"motd": "a secret content\n"})
     hosts.push("web1", {"motd": "other\n", "in-between": "x"})
@@ -78,6 +79,7 @@ def test_a_folder_that_others_may_write(hosts: Hosts, folder: Path, tmp_path: Pa
     assert not (tmp_path / "ran").exists() and len(logged) == 1
 
 
+@pytest.mark.slow
 def test_time_limit(
     hosts: Hosts, folder: Path, tmp_path: Path, logged: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

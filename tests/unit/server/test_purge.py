@@ -77,6 +77,7 @@ def old(bar: Standalone, **limits: int) -> purge.PurgeResult:
     return purge.carry_out(os.fsencode(bar.top / "hosts"), "bar", order, limits="--older-than 1d", why="")
 
 
+@pytest.mark.slow
 def test_runs_by_age_are_one_in_the_record_and_leave_a_first_push_alone(bar: Standalone) -> None:
     half = bar.master / ".new-foo-00000000"
     for number in range(3):

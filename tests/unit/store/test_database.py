@@ -145,6 +145,7 @@ def test_the_later_snapshot_is_the_one_that_is_read(path: str) -> None:
         assert database.read(path) == one
 
 
+@pytest.mark.slow
 @given(st.lists(st.dictionaries(st.sampled_from([b"/w/%d" % n for n in range(9)]), st.integers(0, 3)), max_size=6))
 @settings(max_examples=40, suppress_health_check=[HealthCheck.too_slow])
 def test_any_series_of_snapshots(series: list[dict[bytes, int]]) -> None:

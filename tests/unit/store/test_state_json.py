@@ -39,6 +39,7 @@ def again(state: HostState) -> HostState:
     return decode(json.loads(json.dumps(encode(state))))
 
 
+@pytest.mark.slow
 @given(STATE)
 def test_any_state_comes_back_from_the_file(state: HostState) -> None:
     assert again(state) == state

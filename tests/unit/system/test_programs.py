@@ -72,6 +72,7 @@ def test_it_leads_a_session_of_its_own(script: Path) -> None:
     assert int(ran(script, "cut -d' ' -f6 /proc/$$/stat").output) != os.getsid(0)
 
 
+@pytest.mark.slow
 def test_of_a_flood_the_end_is_kept_and_the_disk_is_not_filled(script: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(programs, "_POLL_SECONDS", 0.05)
     flood = "head -c 30000000 /dev/zero | tr '\\0' x; sleep 1; stat -L -c ' %s' /proc/self/fd/1; echo end"

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 
+import pytest
+
 from tests.support.fleet import (  # noqa: F401  (fixtures)
     MasterShell,
     hosts_as_pushed,
@@ -13,6 +15,7 @@ from tests.support.fleet import (  # noqa: F401  (fixtures)
 )
 
 
+@pytest.mark.slow
 def test_since_path_and_hosts(master: MasterShell) -> None:
     master.hosts.push("web1", {"motd": "other\n"}, "why not")
     out = master.run("changes", "--hosts", "web1")
