@@ -16,7 +16,7 @@ from pacha.cli.context import CliContext
 from pacha.errors import Signalled
 from pacha.system.proc import require_proc, require_working_directory
 
-#: What the words of other tools are here.
+#: Words of other tools, and Pacha's for the same thing.
 _OF_OTHER_TOOLS: Mapping[str, str] = {
     "add": "watch", "backup": "push", "commit": "push", "create": "push", "extract": "rebuild", "forget": "purge",
     "list": "log", "prune": "purge", "restore": "rebuild", "snapshots": "log",

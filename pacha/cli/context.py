@@ -21,7 +21,7 @@ from pacha.config.load import (
 )
 from pacha.errors import ConfigError, UsageError
 from pacha.host.context import Context
-from pacha.server.role import is_master_alone
+from pacha.server.role import is_master_alone, of_master
 from pacha.system import details
 from pacha.system.home import own_home
 from pacha.ui.console import Console, no_config
@@ -67,6 +67,10 @@ class CliContext:
             return self.load_quietly() if quietly else self.load()
         return parse_config("[DEFAULT]\n", self.usual_place())
 
+    def master_config(self) -> Config:
+        """The same, for a command that works on a master only. Raises ConfigError, UsageError on any other machine."""
+        return of_master(self.load_of_master())
+
     def is_roots(self) -> bool:
         """Whether this user is not root, and has no configuration, but root has one. Raises ConfigError, PachaError."""
         return os.geteuid() != 0 and self.found() is None and is_configured_for_root()
@@ -104,7 +108,7 @@ class CliContext:
         return Context(self.load(), self.state())
 
     def history_context(self, host: str) -> Context:
-        """As ``context``; on a master without a configuration the defaults, where a ``host`` of its own is named."""
+        """As ``context``; the defaults on a master without a configuration, if one of its hosts is named."""
         if host and self.found() is None and not self.is_roots():
             config = self.load_of_master(quietly=True)
             if is_master_alone(config):

@@ -10,7 +10,6 @@ import click
 from pacha.cli.context import CliContext
 from pacha.errors import ExitCode
 from pacha.fleet.update import Fleet, up_to_date
-from pacha.server.role import of_master
 from pacha.ui.spinner import waiting
 
 HOSTS_OPTION = click.option(
@@ -24,7 +23,7 @@ DRIFT_OPTION = click.option(
 @contextmanager
 def open_fleet(cli_context: CliContext) -> Iterator[Fleet]:
     """All hosts of this master, with an index that is up to date. Raises PachaError."""
-    hosts_path = of_master(cli_context.load_of_master()).hosts_path
+    hosts_path = cli_context.master_config().hosts_path
     with waiting(quiet=cli_context.quiet), up_to_date(hosts_path) as fleet:
         yield fleet
 

@@ -23,7 +23,7 @@ IDENTITY_OPTION = click.option(
 
 
 def read_identities(files: Sequence[str]) -> SealIdentities:
-    """The identities in ``files`` ("-": standard input). Raises UsageError, ConfigError where pyrage is lacking."""
+    """The identities in ``files`` ("-": standard input). Raises UsageError, ConfigError if pyrage is missing."""
     texts: tuple[bytes, ...] = ()
     for file in files:
         name = "the standard input" if file == "-" else printable(file)

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import os
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
-
-import click
 
 from pacha.cli.context import CliContext, ask_which
 from pacha.cli.identity import read_identities
@@ -33,6 +30,7 @@ from pacha.rebuild.options import (
 from pacha.rebuild.source import choose_master, local_history_source
 from pacha.store.selection import Selection, path_candidates
 from pacha.text import escape
+from pacha.ui.console import print_json
 from pacha.ui.plan import machine_lines
 from pacha.ui.progress import Style
 from pacha.ui.rebuild import RebuildConsole
@@ -183,7 +181,7 @@ def _show_plan(
     with console.progress:
         proposed = rebuild.propose(context, request.host, options, console.reporter(), worker)
     if request.as_json:
-        click.echo(json.dumps(report_json.proposal_json(proposed), indent=1))
+        print_json(report_json.proposal_json(proposed))
     else:
         cli_context.console.concerns(proposed.concerns)
         cli_context.console.say("Nothing was changed.")
@@ -204,7 +202,7 @@ def _carry_out(
     with interruption.told(report.how_it_stands(rebuilt), f"Report: {rebuilt.report}"):
         console.rebuilt(rebuilt)
         if request.as_json:
-            click.echo(json.dumps(report_json.as_json(rebuilt), indent=1))
+            print_json(report_json.as_json(rebuilt))
     idle = runner.idle() if rebuilt.adopted else None
     if idle:
         cli_context.console.warn(f"nothing runs the schedule of '{escape(request.host)}' here: {idle.words}")

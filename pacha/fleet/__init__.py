@@ -7,7 +7,7 @@
         grep(fleet, regex)                           # lines of the newest contents, each distinct content read once
         drift(fleet, path)                           # groups of hosts by what they have there
         changes(fleet, since)                        # the snapshots of all hosts on one timeline
-        digest(fleet, marks, secrecy)                # what changed since it was told last, with diffs and no secret
+        digest(fleet, marks, secrecy)                # what changed since the last digest, with diffs and no secret
 
 A host may have forged its folder. So each is read by a child process as the account that owns the folder, within
 limits, and what the child says is checked again. A host that cannot be read has a fault, and costs the others nothing.

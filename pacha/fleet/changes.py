@@ -55,7 +55,7 @@ def changes(
 def of_chosen(
     fleet: Fleet, since: float, now: float, path: bytes = b"/", most: int | None = None
 ) -> Iterator[HostSnapshot]:
-    """The same of the hosts that the index was told to answer for."""
+    """The same for the hosts that are chosen in the index already."""
     for host, row in fleet.index.snapshots(since):
         text = None if row.changes is None else row.changes.decode("utf-8", "replace")
         left_out: dict[str, int] = {}

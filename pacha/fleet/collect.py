@@ -1,8 +1,8 @@
 """Read one host's ``db`` for the index, as the account that owns its folder; and check what that process says.
 
 ``collect`` runs in the child. Its reply is lines: a head and each snapshot as JSON, then each path, as words, the bytes
-in hex. Most hosts have most paths in common: so what a path is has no check in the child, and one in the parent for all
-hosts that have the same line.
+in hex. Most hosts have most paths in common. So the child does not check the line of a path, and the parent checks each
+distinct line once for all hosts.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from typing import Any
 
 from pacha.errors import DamagedError, PachaError
 from pacha.files.metadata import Kind
-from pacha.files.names import DATABASE, NODE, PACHA_DB
+from pacha.files.names import DATABASE, PACHA_DB
 from pacha.machine.packages import package_list
 from pacha.server.host_directory import HostDirectory
 from pacha.store import change_list, companions, database, hg
@@ -123,9 +123,9 @@ def _watched_words(watched: Watched) -> list[Any]:
 
 
 def _entry_line(row: database.Row) -> str:
-    """The line for a row. Raises ValueError, TypeError or AttributeError where bytes are none, or a number is none.
+    """The line for a row. Raises ValueError, TypeError or AttributeError if a value is not of its column's type.
 
-    No value of a row makes another line.
+    No value of a row can add a line.
     """
     path, kind, mode, uid, gid, owner, group, size, sha256, target, device, stored, parts, sealed = row
     owner = b"#%d" % uid if owner is None else owner
@@ -182,7 +182,7 @@ def decode(reply: bytes) -> HostRecord:
         start = stream.tell()
     stream.seek(start)
     return HostRecord(
-        tip=_node(head["tip"]),
+        tip=message.node(head["tip"]),
         known=message.count(head["known"]),
         watched=tuple(_watched(*words) for words in head["watched"]),
         packages=tuple(line.encode("ascii") for line in head["packages"]),
@@ -216,7 +216,7 @@ def package_row(line: bytes) -> PackageRow:
 def _snapshot_row(number: Any, node: Any, at: Any, user: str, text: str, changes: str | None) -> SnapshotRow:
     return SnapshotRow(
         number=message.count(number),
-        node=_node(node),
+        node=message.node(node),
         at=message.seconds(at),
         user=printable(user),
         message=printable(text, keep="\n"),
@@ -229,12 +229,6 @@ def _watched(path: str, single: Any, repository: str, node: str | None, exclude:
         path=path.encode("latin-1"),
         single=bool(single),
         repository=str(repository),
-        node=None if node is None else _node(node),
+        node=None if node is None else message.node(node),
         exclude=tuple(map(str, exclude)),
     )
-
-
-def _node(value: Any) -> str:
-    if not isinstance(value, str) or not NODE.fullmatch(value):
-        raise ValueError("no snapshot")
-    return value

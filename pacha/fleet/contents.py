@@ -21,7 +21,7 @@ from pacha.system import activity
 
 LIMITS = AccountLimits(cpu_seconds=600, seconds=1200.0, memory=2 << 30, most=64 << 20)  #: of what one host is asked
 
-#: What is asked of a content, in the process that reads it. Its answer is JSON.
+#: What to do with a content, in the process that reads it. The result is JSON.
 Work = Callable[[bytes], Any]
 
 
@@ -37,9 +37,9 @@ class ContentPlace:
 
 @dataclass(slots=True)
 class Contents:
-    """Reads the contents of what was ``found``, files all of them. ``watched``: what each host watches, by its name.
+    """Reads the contents of the files in ``found``. ``watched``: what each host watches, by its name.
 
-    ``faults`` become a line for each host that did not give what it should have.
+    ``faults`` gets a line for each host whose contents could not all be read.
     """
 
     fleet: Fleet
@@ -48,11 +48,11 @@ class Contents:
     faults: dict[str, str] = field(default_factory=dict)
 
     def each(self, work: Work) -> Iterator[tuple[bytes, Any]]:
-        """Yield the SHA-256 of each content and the answer of ``work`` to it; what no host can give is left out."""
+        """Yield the SHA-256 of each content and the result of ``work`` for it; leave out what no host can give."""
         load_modules()
         pending: dict[bytes, list[FoundPath]] = {}
-        for one in self.found:
-            pending.setdefault(one.state.content, []).append(one)
+        for path in self.found:
+            pending.setdefault(path.state.content, []).append(path)
         activity.begin("reading contents", len(pending))
         while batches := self._batches(pending):
             for host, wanted in batches.items():
@@ -67,11 +67,11 @@ class Contents:
     def _batches(self, pending: Mapping[bytes, Sequence[FoundPath]]) -> dict[str, dict[bytes, ContentPlace]]:
         """Which hosts to ask for what is ``pending``, as few as can be; none that has a fault."""
         batches: dict[str, dict[bytes, ContentPlace]] = {}
-        for sha in sorted(pending, key=lambda sha: sum(len(one.hosts) for one in pending[sha])):
-            holders = [(host, one) for one in pending[sha] for host in one.hosts if host not in self.faults]
+        for sha in sorted(pending, key=lambda sha: sum(len(path.hosts) for path in pending[sha])):
+            holders = [(host, path) for path in pending[sha] for host in path.hosts if host not in self.faults]
             if holders:
-                host, one = next((pair for pair in holders if pair[0] in batches), holders[0])
-                batches.setdefault(host, {})[sha] = place_of(self.watched[host], one)
+                host, path = next((pair for pair in holders if pair[0] in batches), holders[0])
+                batches.setdefault(host, {})[sha] = place_of(self.watched[host], path)
         return batches
 
     def _answers(self, host: str, wanted: Mapping[bytes, ContentPlace], work: Work) -> Iterable[tuple[bytes, Any]]:

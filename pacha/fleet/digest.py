@@ -1,4 +1,4 @@
-"""What changed on all hosts since it was last told: one comparison a host, of the snapshot told last and the newest."""
+"""What changed on all hosts since the last digest: for each, its snapshot then and its newest are compared."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ GONE = "it is not on this master any more"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Digest:
-    """What is to be told: the hosts that changed, by name, since ``since`` (by this machine's clock), until ``until``.
+    """The hosts that changed, by name, from ``since`` to ``until`` (by this machine's clock).
 
-    ``faults``: why a host cannot be told of, by its name; ``news``: those of them that had none when last told.
-    ``marks``: what is remembered once this was told.
+    ``faults``: why a host cannot be compared, by its name; ``news``: the hosts among them that had no fault last time.
+    ``marks``: what to remember once this digest was delivered.
     """
 
     since: float
@@ -40,16 +40,16 @@ class Digest:
 
     @property
     def is_empty(self) -> bool:
-        """Whether there is nothing to tell."""
+        """Whether there is nothing to report."""
         return not self.hosts and not self.news
 
 
 def digest(
     fleet: Fleet, marks: Marks, secret: Secrecy, since: float | None = None, globs: Sequence[str] = ()
 ) -> Digest:
-    """What changed since ``marks``; with ``since`` (seconds since the epoch), since then, whatever was told.
+    """What changed since ``marks``; with ``since`` (seconds since the epoch), since then instead.
 
-    With ``globs`` of the hosts that match one; what was told of the others stays as it is. Raises UsageError.
+    With ``globs``, only on the hosts that match one; the marks of the others stay. Raises UsageError.
     """
     fleet.choose(globs)
     now, known, chosen = time.time(), Marks() if since is not None else marks, fleet.matching(globs)
@@ -69,7 +69,7 @@ def digest(
     faults |= _gone(fleet, known, told, after, globs)
     # Any fault, not this one: its words are for people, and a host may have other ones each day.
     news = tuple(sorted(name for name in faults if not _told(known, name).fault))
-    changed = tuple(one for _, one in sorted(told.items()) if one.snapshots)
+    changed = tuple(host for _, host in sorted(told.items()) if host.snapshots)
     left = Marks(at=known.at if globs else now, hosts=after)
     return Digest(since=begin, until=now, hosts=changed, faults=faults, news=news, marks=left, globs=tuple(globs))
 
@@ -79,26 +79,26 @@ def _told(marks: Marks, host: str) -> HostMark:
 
 
 def _begin(marks: Marks, hosts: Sequence[str], now: float) -> float:
-    """When the one of ``hosts`` was told that was told longest ago."""
+    """The oldest time at which one of ``hosts`` was compared last."""
     times = [at for host in hosts if (at := _told(marks, host).at) is not None]
     return min(times, default=marks.at if marks.at is not None else now - _FIRST)
 
 
 def _renamed(fleet: Fleet, marks: Marks) -> frozenset[str]:
-    """Where the hosts stopped that are gone: one without a mark perhaps goes on from there, under another name."""
+    """The last snapshots of hosts that are gone: a host without a mark may be one of them, under another name."""
     here = {host.name for host in fleet.hosts}
     return frozenset(mark.tip for name, mark in marks.hosts.items() if name not in here and mark.tip)
 
 
 def _base(marks: Marks, host: str, renamed: frozenset[str], begin: float) -> DigestBase:
-    """What a host is compared with; of one that no digest has told of so far, the snapshot before ``begin``."""
+    """What to compare a host with; before the first digest, its snapshot before ``begin``."""
     if marks.at is None and host not in marks.hosts:
         return DigestBase(since=begin)
     return DigestBase(mark=_told(marks, host).tip, others=renamed)
 
 
 def _mark(marks: Marks, host: str, told: Mapping[str, HostDigest], faults: Mapping[str, str], now: float) -> HostMark:
-    """The mark of a host once this was told; one with a fault is compared with the same snapshot again."""
+    """The mark of a host after this digest; with a fault, it is compared with the same snapshot again."""
     tip = told[host].tip if host in told else _told(marks, host).tip
     return HostMark(tip=tip, fault=faults.get(host, ""), at=now)
 
@@ -107,9 +107,9 @@ def _gone(
     fleet: Fleet, marks: Marks, told: Mapping[str, HostDigest], after: dict[str, HostMark], globs: Sequence[str]
 ) -> dict[str, str]:
     """The new faults of hosts that are not here any more. They may come back, so ``after`` keeps their marks, but for
-    those that have another name now. That a host was retired is no fault: somebody did it.
+    those that have another name now. A retired host is not a fault: somebody meant that.
     """
-    followed = {one.base for one in told.values()} - {""}
+    followed = {host.base for host in told.values()} - {""}
     faults = dict[str, str]()
     for name in marks.hosts.keys() - {host.name for host in fleet.hosts}:
         if globs and not any(fnmatchcase(name, glob) for glob in globs):
@@ -127,7 +127,7 @@ def _gone(
 def _tell(
     hosts_path: bytes, host: str, base: DigestBase, secret: Secrecy, told: dict[str, HostDigest], faults: dict[str, str]
 ) -> None:
-    """Put what a host changed into ``told``, or why that cannot be said into ``faults``."""
+    """Put what a host changed into ``told``, or why it cannot be compared into ``faults``."""
     try:
         reply = ask(hosts_path, host, lambda folder: host_digest.tell(hosts_path, host, folder, base, secret), _LIMITS)
         told[host] = digest_reply.decode(host, reply)

@@ -28,7 +28,8 @@ _POLL_SECONDS = 0.2
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HostMark:
-    """What was told of a host, and when (seconds since the epoch): its snapshot ``tip``, and why it could not be read.
+    """A host in its last digest, ``at`` that time (seconds since the epoch): its snapshot ``tip``, and why it could not
+    be read.
 
     "" for no fault, or no snapshot.
     """
@@ -40,8 +41,8 @@ class HostMark:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Marks:
-    """When the last digest of all hosts was told, in seconds since the epoch (None: there was none), and where each
-    host stopped.
+    """When the last digest of all hosts was delivered (seconds since the epoch; None: never), and where each host
+    stopped.
     """
 
     at: float | None = None
@@ -84,12 +85,12 @@ def _marks(text: str) -> Marks:
     values = message.decode(text)
     if values["version"] != _VERSION:
         raise ValueError("of a newer Pacha")
-    hosts = {host: _host_mark(one) for host, one in values["hosts"].items()}
+    hosts = {host: _host_mark(mark) for host, mark in values["hosts"].items()}
     return Marks(at=_time(values["at"]), hosts=hosts)
 
 
-def _host_mark(one: Mapping[str, Any]) -> HostMark:
-    return HostMark(tip=node(one["tip"]), fault=printable(one["fault"]), at=_time(one.get("at")))
+def _host_mark(mark: Mapping[str, Any]) -> HostMark:
+    return HostMark(tip=node(mark["tip"]), fault=printable(mark["fault"]), at=_time(mark.get("at")))
 
 
 def _time(value: object) -> float | None:

@@ -1,4 +1,4 @@
-"""What the process that looked at one host says that it changed, checked again: JSON in, values safe to print out."""
+"""Check the reply of the process that compared one host: JSON comes in, values that are safe to print go out."""
 
 from __future__ import annotations
 
@@ -6,18 +6,17 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from pacha.files.names import NODE
 from pacha.store import change_list
 from pacha.text import printable
 from pacha.wire import message
 
-NEW = "new"  #: there is nothing to compare with: it was not told of before
-REPLACED = "replaced"  #: the snapshot that was told last is not in its history any more
+NEW = "new"  #: there is nothing to compare with: it was in no digest before
+REPLACED = "replaced"  #: the snapshot of its last digest is not in its history any more
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PathChange:
-    """A path that changed: its letter, its name, in words what else did, and the lines of a unified diff.
+    """A path that changed: its letter and name, other changes in words, and the lines of a unified diff.
 
     ``cut``: how many of its lines are left out; ``hidden``: why no content is shown, "" where it is, or there is none.
     All is safe to print.
@@ -70,8 +69,8 @@ def decode(host: str, reply: bytes) -> HostDigest:
         raise ValueError("no comparison")
     return HostDigest(
         host=host,
-        tip=_node(told["tip"]),
-        base=_node(told["base"]) if told.get("base", "") != "" else "",
+        tip=message.node(told["tip"]),
+        base=message.node(told["base"]) if told.get("base", "") != "" else "",
         kind=told.get("kind", ""),
         counts={word: message.count(told.get("counts", {}).get(word, 0)) for word in change_list.LETTERS.values()},
         snapshots=message.count(told["snapshots"]),
@@ -83,15 +82,9 @@ def decode(host: str, reply: bytes) -> HostDigest:
     )
 
 
-def _node(value: Any) -> str:
-    if not isinstance(value, str) or not NODE.fullmatch(value):
-        raise ValueError("no snapshot")
-    return value
-
-
 def _note(node: str, at: Any, user: str, text: str) -> SnapshotNote:
     return SnapshotNote(
-        node=_node(node), at=message.seconds(at), user=printable(user), message=printable(text, keep="\n")
+        node=message.node(node), at=message.seconds(at), user=printable(user), message=printable(text, keep="\n")
     )
 
 

@@ -75,10 +75,10 @@ def drift_below(
     chosen, rules = fleet.choose(hosts), Rules.of_setting("pacha.drift.ignore", ignore)
     watching = _Watching(fleet, chosen)
     for number, path in fleet.index.paths(folder):
-        found = by_state(fleet, number, path)
-        if not found or (len(found) == 1 and len(found[0].hosts) == len(chosen)) or _is_ignored(rules, path):
+        states = by_state(fleet, number, path)
+        if not states or (len(states) == 1 and len(states[0].hosts) == len(chosen)) or _is_ignored(rules, path):
             continue
-        drift = _drift(path, found, chosen, watching, content_only=content_only)
+        drift = _drift(path, states, chosen, watching, content_only=content_only)
         if len(drift.groups) > 1 and (not unlike or (unlike,) in [group.hosts for group in drift.groups]):
             yield drift
 
@@ -122,16 +122,16 @@ def _drift(
     path: bytes, found: Sequence[FoundPath], chosen: Sequence[IndexedHost], watching: _Watching, *, content_only: bool
 ) -> Drift:
     groups: dict[tuple[object, ...], list[FoundPath]] = {}
-    for one in found:
-        groups.setdefault(_key(one.state, content_only=content_only), []).append(one)
+    for path_found in found:
+        groups.setdefault(_key(path_found.state, content_only=content_only), []).append(path_found)
     merged = [
-        HostGroup(hosts=tuple(sorted(host for one in members for host in one.hosts)), state=members[0].state)
+        HostGroup(hosts=tuple(sorted(host for each in members for host in each.hosts)), state=members[0].state)
         for members in groups.values()
     ]
     having = {host for group in merged for host in group.hosts}
-    lacking = [host for host in chosen if host.name not in having]
-    absent = tuple(host.name for host in lacking if watching.keeps(host.id, path))
-    unwatched = tuple(host.name for host in lacking if host.name not in absent)
+    without = [host for host in chosen if host.name not in having]
+    absent = tuple(host.name for host in without if watching.keeps(host.id, path))
+    unwatched = tuple(host.name for host in without if host.name not in absent)
     merged += [HostGroup(hosts=absent)] if absent else []
     return Drift(subject=path, groups=_largest_first(merged), unwatched=unwatched)
 
@@ -200,19 +200,13 @@ def _wanted(drifts: Iterable[Drift]) -> Iterator[FoundPath]:
             for group in files:
                 room -= group.state.size
                 if group.state.size <= _LARGEST and room > 0:
-                    yield FoundPath(drift.subject, group.state, group.hosts)
+                    yield group
 
 
-@dataclass(frozen=True, slots=True)
-class _FileGroup:
-    hosts: tuple[str, ...]
-    state: PathState
-
-
-def _files(drift: Drift) -> list[_FileGroup]:
-    """The groups that have a file, the largest first."""
+def _files(drift: Drift) -> list[FoundPath]:
+    """What the groups have that have a file, the largest first."""
     return [
-        _FileGroup(group.hosts, group.state)
+        FoundPath(drift.subject, group.state, group.hosts)
         for group in drift.groups
         if group.state is not None and group.state.kind == Kind.FILE.value and group.state.content != SEALED
     ]

@@ -22,7 +22,7 @@ class FoundPath:
     hosts: tuple[str, ...]
 
 
-def find(fleet: Fleet, glob: str, hosts: Sequence[str] = (), folder: bytes = b"/") -> Iterator[FoundPath]:
+def find(fleet: Fleet, glob: str, hosts: Sequence[str] = ()) -> Iterator[FoundPath]:
     """Yield the paths whose name matches ``glob``; with a ``/`` in it, whose whole path does. By path.
 
     Raises UsageError where a glob of ``hosts`` matches none.
@@ -30,15 +30,15 @@ def find(fleet: Fleet, glob: str, hosts: Sequence[str] = (), folder: bytes = b"/
     pattern = re.compile(os.fsencode(translate(glob)))
     whole = "/" in glob
     fleet.choose(hosts)
-    for number, path in fleet.index.paths(folder):
+    for number, path in fleet.index.paths():
         if pattern.match(path if whole else name(path)):
             yield from by_state(fleet, number, path)
 
 
 def by_state(fleet: Fleet, number: int, path: bytes) -> list[FoundPath]:
-    """What the hosts that were chosen have at a path with the id ``number``; what most have comes first."""
+    """What the chosen hosts have at a path, whose id is ``number``; what most of them have comes first."""
     groups: dict[int, list[str]] = {}
     for host, state in fleet.index.entries(number):
         groups.setdefault(state, []).append(fleet.names[host])
     found = [FoundPath(path, fleet.index.state(state), tuple(sorted(members))) for state, members in groups.items()]
-    return sorted(found, key=lambda one: (-len(one.hosts), one.hosts))
+    return sorted(found, key=lambda group: (-len(group.hosts), group.hosts))

@@ -17,8 +17,8 @@ from pacha.fleet.find import FoundPath, by_state
 from pacha.fleet.update import Fleet
 from pacha.text import escape
 
-MOST_LINES = 1000  #: of one content that are told
-_LONGEST = 4096  #: bytes of a line that is told
+MOST_LINES = 1000  #: of one content that are reported
+_LONGEST = 4096  #: bytes of a line that is reported
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,13 +76,13 @@ def grep(fleet: Fleet, pattern: re.Pattern[bytes], folders: Sequence[bytes], hos
     """Search what is at or below ``folders`` (none: everything). Raises UsageError."""
     chosen = fleet.choose(hosts)
     search = Search(hosts=tuple(host.name for host in chosen), faults=fleet.faults(hosts))
-    found = list(_files(fleet, folders or [b"/"], search))
-    contents = Contents(fleet, found, {host.name: fleet.index.watched(host.id) for host in chosen})
+    files = list(_files(fleet, folders or [b"/"], search))
+    contents = Contents(fleet, files, {host.name: fleet.index.watched(host.id) for host in chosen})
     answers = dict(contents.each(partial(matching_lines, pattern)))
     search.faults += [f"{host}: {fault}" for host, fault in contents.faults.items()]
-    for one in found:
-        if (lines := answers.get(one.state.content)) is not None:
-            search.matches.append(ContentMatch(one.path, one.hosts, tuple(_believed(lines))))
+    for file in files:
+        if (lines := answers.get(file.state.content)) is not None:
+            search.matches.append(ContentMatch(file.path, file.hosts, tuple(_believed(lines))))
     return search
 
 

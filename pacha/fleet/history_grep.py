@@ -66,24 +66,19 @@ def grep_history(
     try:
         return [_believed(*words) for words in _decoded(reply, host)]
     except (ValueError, TypeError, KeyError, RecursionError):
-        raise DamagedError(
-            f"The history of '{host}' cannot be searched.",
-            "it takes too much time or memory, or its folder is not as Pacha makes it",
-            f"Name a PATH; or look at it: pacha check {host}",
-            code="history-not-searched",
-        ) from None
+        why = "it takes too much time or memory, or its folder is not as Pacha makes it"
+        raise _not_searched(host, why, f"Name a PATH; or look at it: pacha check {host}") from None
 
 
 def _decoded(reply: bytes, host: str) -> list[Any]:
     answer = json.loads(reply)
     if isinstance(answer, dict):
-        raise DamagedError(
-            f"The history of '{host}' cannot be searched.",
-            one_line(str(answer["fault"])),
-            f"Look at it: pacha check {host}",
-            code="history-not-searched",
-        )
+        raise _not_searched(host, one_line(str(answer["fault"])), f"Look at it: pacha check {host}")
     return list(answer)
+
+
+def _not_searched(host: str, why: str, hint: str) -> DamagedError:
+    return DamagedError(f"The history of '{host}' cannot be searched.", why, hint, code="history-not-searched")
 
 
 def _believed(path: str, node: str, at: float, lines: Any) -> HistoryMatch:

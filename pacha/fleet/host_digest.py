@@ -42,7 +42,7 @@ _MOST_SNAPSHOTS = 500  #: whose change lists are read
 _MOST_NOTES = 20
 _MOST_PACKAGES = 300
 _NOT_WORDS = (Aspect.CONTENT, Aspect.SIZE, Aspect.TIME)
-_OPEN_WORDS = (Aspect.KIND, Aspect.MODE, Aspect.OWNER, Aspect.GROUP)  #: may be told of what is hidden
+_OPEN_WORDS = (Aspect.KIND, Aspect.MODE, Aspect.OWNER, Aspect.GROUP)  #: may be named for a hidden path
 _CONTENT = frozenset("AMR")
 
 
@@ -94,10 +94,10 @@ def _note_words(revision: hg.Revision) -> list[Any]:
 def _compared(history: History, base: str, newer: Sequence[str], secret: Secrecy) -> dict[str, Any]:
     before, after = history.find(base), history.find(newer[0])
     old, new = diff.of_snapshot(history, before), diff.of_snapshot(history, after)
-    differences = [one for one in diff.compare(old, new, with_content=False) if not _is_noise(one)]
+    differences = [each for each in diff.compare(old, new, with_content=False) if not _is_noise(each)]
     teller = _Teller(history, history.snapshot(before), history.snapshot(after), secret)
     letters = Counter(difference.letter for difference in differences)
-    back = _touched(history, newer[1:]) - {escape(one.path) for one in differences if one.letter != "m"}
+    back = _touched(history, newer[1:]) - {escape(each.path) for each in differences if each.letter != "m"}
     return {
         "paths": teller.of_all(differences),
         "left_out": max(0, len(differences) - _MOST_PATHS),
@@ -108,7 +108,7 @@ def _compared(history: History, base: str, newer: Sequence[str], secret: Secrecy
 
 
 def _is_noise(difference: Difference) -> bool:
-    """The time of a directory: it goes with what was made or removed in it."""
+    """Whether only the time of a directory changed: something was made or removed in it."""
     entry = difference.new
     return (
         entry is not None and entry.kind is Kind.DIRECTORY and {c.aspect for c in difference.changes} == {Aspect.TIME}
@@ -150,8 +150,8 @@ class _Teller:
         Many new files leave out each other first, and a large one takes no room from a small one: nobody hides a change
         of /etc/passwd behind what he adds.
         """
-        chosen = sorted(differences, key=lambda one: one.letter == "A")[:_MOST_PATHS]
-        words = {one.path: self.words(one) for one in sorted(chosen, key=_size)}
+        chosen = sorted(differences, key=lambda each: each.letter == "A")[:_MOST_PATHS]
+        words = {each.path: self.words(each) for each in sorted(chosen, key=_size)}
         return [words[path] for path in sorted(words)]
 
     def words(self, difference: Difference) -> list[Any]:
@@ -202,7 +202,7 @@ class _Teller:
 
 
 class _TooMuchError(Exception):
-    """So much was read of this host that nothing more is."""
+    """The limit of what is read of one host is reached."""
 
 
 def _size(difference: Difference) -> int:
@@ -211,7 +211,7 @@ def _size(difference: Difference) -> int:
 
 
 def _words(difference: Difference, *, hidden: bool) -> Iterator[str]:
-    """What changed besides the content; of what is hidden, nothing that could be a part of it."""
+    """What changed besides the content; for a hidden path, nothing that could show a part of it."""
     told = _OPEN_WORDS if hidden else [aspect for aspect in Aspect if aspect not in _NOT_WORDS]
     words = [str(change)[:_LONGEST_NAME] for change in difference.changes if change.aspect in told]
     new = difference.new

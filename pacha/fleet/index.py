@@ -1,48 +1,24 @@
-"""The index over all hosts of a master: ``<hosts_path>/.pacha/fleet.db``. Its tables are told in docs/on-disk.rst.
+"""The index over all hosts of a master: what each has at which path. ``index_file`` says where it lies, and its tables.
 
-It is made of the hosts' ``db`` alone, and may be removed at any time. The only module of this folder with SQL.
+Only what the hosts' ``db`` hold is in it. This module has the SQL of each change and each question.
 """
 
 from __future__ import annotations
 
 import json
-import os
 import sqlite3
 import zlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import closing, contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
-from urllib.parse import quote
 
-from pacha.errors import PachaError
 from pacha.files.paths import prefix
 from pacha.fleet.collect import HostRecord, SnapshotRow, entry_row, package_row
 from pacha.store.snapshot import Watched
-from pacha.text import escape
 
-NAME = "fleet.db"
-_VERSION = 1  #: of the schema; an index of another is made anew
-_SECONDS = 120.0  #: that another process may write
 _MOST_KNOWN = 100_000  #: lines of hosts whose ids are kept in memory: most hosts have most lines in common
 _SWEEP = 100_000  #: rows that were replaced since paths and states without an entry were removed
-_SCHEMA = """
-CREATE TABLE host (id INTEGER PRIMARY KEY, name TEXT UNIQUE, mark TEXT, tip TEXT, number INTEGER, fault TEXT);
-CREATE TABLE watched (host INTEGER, path BLOB, single INTEGER, repository TEXT, node TEXT, exclude TEXT,
-                      PRIMARY KEY (host, path)) WITHOUT ROWID;
-CREATE TABLE path (id INTEGER PRIMARY KEY, path BLOB UNIQUE);
-CREATE TABLE state (id INTEGER PRIMARY KEY, kind TEXT, mode INTEGER, owner BLOB, grp BLOB, size INTEGER, content BLOB,
-                    stored BLOB, parts INTEGER, UNIQUE (content, stored, owner, grp, mode, kind, size, parts));
-CREATE TABLE entry (host INTEGER, path INTEGER, state INTEGER, PRIMARY KEY (host, path)) WITHOUT ROWID;
-CREATE TABLE snapshot (id INTEGER PRIMARY KEY, host INTEGER, number INTEGER, node TEXT, at REAL, user TEXT,
-                       message TEXT, changes BLOB, UNIQUE (host, number));
-CREATE INDEX snapshot_at ON snapshot (at);
-CREATE TABLE package (id INTEGER PRIMARY KEY, name TEXT, architecture TEXT, version TEXT,
-                      UNIQUE (name, architecture, version));
-CREATE TABLE installed (host INTEGER, package INTEGER, PRIMARY KEY (host, package)) WITHOUT ROWID;
-CREATE TABLE replaced (rows INTEGER);
-INSERT INTO replaced VALUES (0);
-"""
 _CHOSEN = "CREATE TEMP TABLE IF NOT EXISTS chosen (host INTEGER PRIMARY KEY)"
 _STATE = "kind, mode, owner, grp, size, content, stored, parts"
 
@@ -83,7 +59,7 @@ class Index:
 
     def __init__(self, connection: sqlite3.Connection) -> None:
         self._connection = connection
-        self._known: dict[tuple[str, bytes], tuple[int, ...]] = {}  #: by what the line is of, which it does not tell
+        self._known: dict[tuple[str, bytes], tuple[int, ...]] = {}  #: the ids of a line, by its kind and itself
         connection.execute(_CHOSEN)
 
     def hosts(self) -> list[IndexedHost]:
@@ -140,49 +116,49 @@ class Index:
     def paths(self, folder: bytes = b"/") -> Iterator[tuple[int, bytes]]:
         """The ids and names of the paths at or below ``folder`` that any host has or had, in order."""
         below = prefix(folder)
-        found = "SELECT id, path FROM path WHERE path = ? OR (path > ? AND path < ?) ORDER BY path"
-        yield from self._connection.execute(found, (folder, below, below[:-1] + b"0"))
+        query = "SELECT id, path FROM path WHERE path = ? OR (path > ? AND path < ?) ORDER BY path"
+        yield from self._connection.execute(query, (folder, below, below[:-1] + b"0"))
 
     def entries(self, path: int) -> list[tuple[int, int]]:
         """The chosen hosts that have a path (its id), and the id of the state there."""
-        found = "SELECT entry.host, state FROM chosen CROSS JOIN entry ON entry.host = chosen.host AND path = ?"
-        return self._connection.execute(found, (path,)).fetchall()
+        query = "SELECT entry.host, state FROM chosen CROSS JOIN entry ON entry.host = chosen.host AND path = ?"
+        return self._connection.execute(query, (path,)).fetchall()
 
     def state(self, number: int) -> PathState:
         """The state with the id ``number``."""
-        found = self._connection.execute(f"SELECT {_STATE} FROM state WHERE id = ?", (number,))  # noqa: S608
-        kind, mode, owner, group, size, content, stored, parts = found.fetchone()
+        cursor = self._connection.execute(f"SELECT {_STATE} FROM state WHERE id = ?", (number,))  # noqa: S608
+        kind, mode, owner, group, size, content, stored, parts = cursor.fetchone()
         return PathState(
             kind=kind, mode=mode, owner=owner, group=group, size=size, content=content, stored=stored, parts=parts
         )
 
     def watched(self, host: int) -> tuple[Watched, ...]:
         """What the newest snapshot of a host watches."""
-        found = "SELECT path, single, repository, node, exclude FROM watched WHERE host = ? ORDER BY path"
+        query = "SELECT path, single, repository, node, exclude FROM watched WHERE host = ? ORDER BY path"
         return tuple(
             Watched(
                 path=path, single=bool(single), repository=repository, node=node, exclude=tuple(json.loads(exclude))
             )
-            for path, single, repository, node, exclude in self._connection.execute(found, (host,))
+            for path, single, repository, node, exclude in self._connection.execute(query, (host,))
         )
 
     def snapshots(self, since: float) -> Iterator[tuple[int, SnapshotRow]]:
         """The snapshots of the chosen hosts that say that they were made at ``since`` or later, oldest first."""
-        found = (
+        query = (
             "SELECT host, number, node, at, user, message, changes FROM snapshot "
             "WHERE at >= ? AND host IN (SELECT host FROM chosen) ORDER BY at, host, number"
         )
-        for host, number, node, at, user, text, packed in self._connection.execute(found, (since,)):
+        for host, number, node, at, user, text, packed in self._connection.execute(query, (since,)):
             changes = None if packed is None else zlib.decompress(packed)
             yield host, SnapshotRow(number=number, node=node, at=at, user=user, message=text, changes=changes)
 
     def packages(self) -> Iterator[tuple[str, str, str, int]]:
         """The packages of the chosen hosts: name, architecture, version, host; by name."""
-        found = (
+        query = (
             "SELECT name, architecture, version, host FROM package JOIN installed ON package = package.id "
             "WHERE host IN (SELECT host FROM chosen) ORDER BY name, architecture, version"
         )
-        yield from self._connection.execute(found)
+        yield from self._connection.execute(query)
 
     # -- how it is written
 
@@ -200,7 +176,7 @@ class Index:
         self._connection.execute("COMMIT")
 
     def _cleared(self, name: str, keep_snapshots: int | None) -> int:
-        """The id of a host of which nothing is kept but its first ``keep_snapshots`` snapshots (None: all)."""
+        """The id of a host, of which only the first ``keep_snapshots`` snapshots stay (None: all)."""
         insert = "INSERT OR IGNORE INTO host (name, mark, tip, number, fault) VALUES (?, '', '', -1, '')"
         self._connection.execute(insert, (name,))
         host: int = self._connection.execute("SELECT id FROM host WHERE name = ?", (name,)).fetchone()[0]
@@ -217,7 +193,7 @@ class Index:
         self._connection.executemany("INSERT INTO entry VALUES (?, ?, ?)", rows)
 
     def _ids(self, kind: str, line: bytes, find: Callable[[bytes], tuple[int, ...]]) -> tuple[int, ...]:
-        """The ids of what is in a line of a host."""
+        """The ids of the rows that a line of a host stands for."""
         ids = self._known.get((kind, line))
         if ids is None:
             ids = find(line)
@@ -235,9 +211,9 @@ class Index:
     def _id(self, table: str, columns: str, values: Sequence[Any]) -> int:
         """The id of a row in ``table``, which is added if it is missing."""
         condition = " AND ".join(f"{name} = ?" for name in columns.split(", "))
-        found = self._connection.execute(f"SELECT id FROM {table} WHERE {condition}", values).fetchone()  # noqa: S608
-        if found:
-            return int(found[0])
+        existing = self._connection.execute(f"SELECT id FROM {table} WHERE {condition}", values).fetchone()  # noqa: S608
+        if existing:
+            return int(existing[0])
         insert = f"INSERT INTO {table} ({columns}) VALUES ({', '.join('?' * len(values))})"  # noqa: S608
         return self._connection.execute(insert, values).lastrowid or 0
 
@@ -255,53 +231,3 @@ class Index:
 def _snapshot_values(host: int, row: SnapshotRow) -> tuple[Any, ...]:
     packed = None if row.changes is None else zlib.compress(row.changes, 1)
     return host, row.number, row.node, row.at, row.user, row.message, packed
-
-
-@contextmanager
-def open_index(path: str) -> Iterator[Index]:
-    """Open the index at ``path``, in a folder that nobody else may write to; make it where it is missing or damaged.
-
-    Raises PachaError.
-    """
-    try:
-        with closing(_connected(path)) as connection:
-            yield Index(connection)
-    except sqlite3.OperationalError as error:
-        raise PachaError(
-            f"The index {escape(path)} cannot be used.",
-            str(error),
-            "Is the disk full, or does another Pacha write it? It may be removed: it is made again.",
-            code="index-unusable",
-        ) from None
-    except sqlite3.DatabaseError as error:
-        raise PachaError(
-            f"The index {escape(path)} is damaged.",
-            str(error),
-            "Remove it and run this again: it is made anew from the hosts' histories.",
-            code="index-damaged",
-        ) from None
-
-
-def _connected(path: str) -> sqlite3.Connection:
-    if not os.path.lexists(path):
-        _remove_companions(path)
-    os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600))
-    address = f"file:{quote(os.fsencode(path))}?mode=rw"
-    connection = sqlite3.connect(address, timeout=_SECONDS, uri=True, isolation_level=None)
-    connection.execute("PRAGMA journal_mode=WAL")
-    connection.execute("PRAGMA synchronous=NORMAL")
-    version = connection.execute("PRAGMA user_version").fetchone()[0]
-    if version != _VERSION:
-        if version or connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()[0]:
-            connection.close()
-            os.unlink(path)
-            return _connected(path)
-        connection.executescript(f"BEGIN IMMEDIATE; {_SCHEMA} PRAGMA user_version = {_VERSION}; COMMIT;")
-    return connection
-
-
-def _remove_companions(path: str) -> None:
-    """Remove what SQLite left beside a database that somebody removed: it would go into the new one."""
-    for end in ("-wal", "-shm"):
-        with suppress(FileNotFoundError):
-            os.unlink(path + end)

@@ -75,13 +75,13 @@ def opened(folder: Path) -> Iterator[Pages]:
 def _check(folder: Path, fd: int) -> None:
     """Raise PachaError unless the open folder is the one that ``folder`` names, and safe."""
     try:
-        found = untrusted(folder, {0, os.geteuid()})
+        weakness = untrusted(folder, {0, os.geteuid()})
         if not os.path.samestat(os.lstat(folder), os.fstat(fd)):
-            found = folder, "another one was put in its place"
+            weakness = folder, "another one was put in its place"
     except OSError as error:
         raise _unusable(folder, error) from None
-    if found:
-        raise _refused(folder, f"{escape(found[0])}: {found[1]}")
+    if weakness:
+        raise _refused(folder, f"{escape(weakness[0])}: {weakness[1]}")
 
 
 def _remove_leftovers(fd: int) -> None:

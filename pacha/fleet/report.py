@@ -72,7 +72,7 @@ def host_reports(fleet: Fleet, statuses: Sequence[HostStatus], now: float) -> It
 
 
 def _shortened(snapshot: HostSnapshot) -> HostSnapshot:
-    """A snapshot whose names are no longer than any path can be that anybody reads: a host may forge longer ones."""
+    """``snapshot`` with names of a length that a person can read: a host may forge longer ones."""
     if snapshot.touched is None or all(len(name) <= _LONGEST_NAME for _, name in snapshot.touched):
         return snapshot
     return replace(snapshot, touched=tuple((letter, name[:_LONGEST_NAME]) for letter, name in snapshot.touched))

@@ -1,8 +1,8 @@
 """What no digest and no report shows of a host: it is named, and that is all. Told to users in docs/fleet.rst.
 
 Not shown are files that are called like a private key, a password file or the like; that others may not read, or not
-reach because of a folder above; and that have a private key in them. Of all others, a line that has a password, a
-token or the hash of a password is left out. Nobody can tell every secret by its looks: the rule errs on its side.
+reach because of a folder above; and that have a private key in them. Of all others, a line that has a password, a token
+or the hash of a password is left out. No rule recognises every secret: this one rather hides too much.
 """
 
 from __future__ import annotations
@@ -74,7 +74,7 @@ class Secrecy:
         folders = tuple(ancestors(path))
         if _is_named_like_a_secret(name(path)):
             return BY_NAME
-        if any(self._rules.match(name(one), one.lstrip(b"/"), one, one != path) for one in (path, *folders)):
+        if any(self._rules.match(name(each), each.lstrip(b"/"), each, each != path) for each in (path, *folders)):
             return BY_RULE
         if not _allows(mode_of(path), _OTHERS_READ):
             return BY_MODE

@@ -13,7 +13,8 @@ from pathlib import Path
 from pacha.errors import PachaError, UsageError
 from pacha.files.dirfd import DIRECTORY, DirectoryFds
 from pacha.fleet import collect
-from pacha.fleet.index import NAME, Index, IndexedHost, open_index
+from pacha.fleet.index import Index, IndexedHost
+from pacha.fleet.index_file import NAME, open_index
 from pacha.server import hosts
 from pacha.server.check_results import open_folder
 from pacha.server.host_account import AccountLimits, load_modules, run_as_owner, scratch_folder
@@ -23,7 +24,7 @@ from pacha.wire.master import CHANGELOG
 
 _LIMITS = AccountLimits(cpu_seconds=60, seconds=300.0, memory=2 << 30, most=collect.MOST_BYTES)
 _NONE = "none"  #: the mark of a host without a db
-NEVER = "it has no snapshot yet"  #: the fault of a host that is not one
+NEVER = "it has no snapshot yet"  #: the fault of a host that has not pushed yet, which is not reported
 _TOO_MUCH = "its db is damaged, or too large for the index: pacha check"
 _NEAR = 5
 
@@ -108,7 +109,7 @@ def _update(hosts_path: bytes, index: Index, names: Sequence[str]) -> None:
 
 
 def _mark(hosts_path: bytes, host: str) -> str:
-    """What the changelog of a host's ``db`` looks like; no content can be added to it without another mark."""
+    """A mark of the changelog of a host's ``db``, which changes whenever something is added to that."""
     try:
         with DirectoryFds(hosts_path) as descent:
             folder, name = descent.parent(os.fsencode(f"{host}/{CHANGELOG}"))
@@ -153,7 +154,7 @@ class FaultError(Exception):
 def ask(hosts_path: bytes, host: str, work: Callable[[Path], bytes], limits: AccountLimits) -> bytes:
     """What ``work``, given a scratch folder, replies in a process of the account that owns the host's folder.
 
-    Raises FaultError with the fault that it tells of, OSError, and ValueError for a reply that is nonsense.
+    Raises FaultError if it reports a fault, OSError, and ValueError for a reply that is nonsense.
     """
     owner = owner_of(hosts_path, host)
     with scratch_folder(owner) as scratch:

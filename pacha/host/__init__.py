@@ -6,7 +6,7 @@
     watch(context, path)                                # a row in pacha.db, with its repository's name
     connect(context, master)                            # a Master: over SSH, or a folder of this machine
     is_due(state, frequency, now)                       # the scheduled job asks before it pushes
-    status(context), overview(context), examine(...)    # read the state, pacha.db, the journals; the doctor connects
+    status(context), overview(context), inspect(...)    # read the state, pacha.db, the journals; the doctor connects
 
 ``owed`` keeps what a rebuild could not restore until a later one or the user resolves it. This folder does not know how
 a push or a rebuild works, and prints nothing.

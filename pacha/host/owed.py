@@ -80,7 +80,7 @@ def keep_recorded(
 ) -> tuple[Mapping[bytes, Entry], frozenset[bytes]]:
     """``scanned`` with the ``recorded`` entry of each owed path that is still as the rebuild left it.
 
-    Also returns the paths that are still owed; a path that was changed since is no longer.
+    Also returns the paths that are still owed; a path that was changed since is not.
     """
     marks = state.read().owed
     if not marks:

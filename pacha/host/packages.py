@@ -1,7 +1,7 @@
-"""The packages of this machine: as they were last told, or told anew where something of them changed since.
+"""The packages of this machine: the list of last time, or a new one if something changed since.
 
-The file ``packages`` in the state folder has the fingerprint and the text's SHA-256 in its first line, and below it the
-text that goes beside pacha.db, so that a push that finds nothing changed pays some calls of stat(2) for it.
+The file ``packages`` in the state folder has a fingerprint and the text's SHA-256 in its first line, and below it the
+text that goes beside pacha.db. So a push for which nothing changed costs some calls of stat(2).
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from pacha.store.state import StateFolder
 from pacha.system.atomic import replace_file
 
 SWITCH = "PACHA_PACKAGES"  #: the variable that keeps Pacha from looking at packages, with "no"
-_FORMAT = "1 "  #: what the first line begins with; another one has all told anew
+_FORMAT = "1 "  #: how the first line begins; after any other, the packages are listed again
 _UNTOLD = "what packages there are cannot be told ({why}); {then}"
 
 
@@ -43,8 +43,8 @@ def tell(
 ) -> Told:
     """The packages of the system below ``root``. Never raises: what fails is a concern, and the last text stays.
 
-    ``remember``: keep it in the state folder, whose lock the caller holds. ``sealed``: patterns of files whose content
-    is nowhere in the clear, so that the text does not have it; they are those of the watched paths ``roots``.
+    ``remember``: keep it in the state folder, whose lock the caller holds. ``sealed``: patterns of sealed files, which
+    the text leaves out; they apply to the watched paths ``roots``.
     """
     roots = sorted(roots)
     manager = None if os.environ.get(SWITCH) == "no" else manager_of(root)
@@ -67,7 +67,7 @@ def tell(
 
 
 def _told(manager: PackageManager, root: Path, rules: SealRules) -> bytes:
-    """The text of the packages, which its readers accept: a push makes nothing else."""
+    """The text of the packages, after a check that its readers accept it."""
     packages = manager.capture(root)
     files = tuple(file for file in packages.files if not rules.matches(os.fsencode(file.path)))
     text = package_list.encode(replace(packages, files=files))

@@ -1,7 +1,7 @@
-"""The key with which this host signs: ``pacha.sign.key``, else sshd's host key where this is root.
+"""The key with which this host signs: ``pacha.sign.key``; without that, for root, sshd's host key.
 
-Only a key that was named by ``pacha.sign.key`` has to sign. Without one, or where sshd's does not, snapshots are not
-signed, which ``pacha doctor`` tells.
+Only a key that ``pacha.sign.key`` names has to work. Without a key, or if sshd's does not work, snapshots are not
+signed, and ``pacha doctor`` says so.
 """
 
 from __future__ import annotations

@@ -34,10 +34,10 @@ class MasterStatus:
 class Status:
     """The state of this host. Times are seconds since the epoch, 0: never; ``frequency`` is in hours.
 
-    ``failure``: why the last push did not reach every master, "" if it did, ``cure`` what to do about it;
-    ``next_due`` 0: at once; ``running``: who is at work now, "" for nobody; ``concerns``: what the last push named;
-    ``left_out``: what is never kept, by path; ``schedule``: the files of the job, ``idle``: why nothing runs it;
-    ``unfinished``: rebuilds that were interrupted; ``orphans``: what a rebuild keeps for accounts that are no more.
+    ``failure``: why the last push did not reach every master, "" if it did, ``cure`` what to do about it; ``next_due``
+    0: at once; ``running``: who is at work now, "" for nobody; ``concerns``: what the last push named; ``left_out``:
+    what is never kept, by path; ``schedule``: the files of the job, ``idle``: why nothing runs it; ``unfinished``:
+    rebuilds that were interrupted; ``orphans``: what a rebuild keeps for missing accounts.
     """
 
     host: str

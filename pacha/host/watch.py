@@ -11,6 +11,7 @@ from pacha.errors import UsageError
 from pacha.files.exclude import Rules
 from pacha.files.mount_points import MountPoints
 from pacha.files.names import is_pachas_own, repository_name
+from pacha.files.paths import is_within
 from pacha.files.scan import Watch
 from pacha.host.context import Context
 from pacha.sealing import readable
@@ -38,7 +39,7 @@ def watch(context: Context, path: bytes, *, single: bool = False) -> Watched:
 
 
 def in_the_clear(context: Context, watched: Iterable[bytes]) -> str:
-    """What a push would keep in the clear of the secrets below ``watched``, and how to seal it; "" for nothing."""
+    """The secrets below ``watched`` that a push would keep in the clear, and how to seal them; "" for none."""
     roots = list(watched)
     rules = SealRules(context.config.seal, roots)
     files = (path for root in roots for path in readable.below(root))
@@ -83,7 +84,7 @@ def unwatch(context: Context, path: bytes) -> Watched:
 
 
 def first_steps(host: str) -> str:
-    """What to do where nothing is watched: a sentence. Whoever lost the state folder must not begin anew."""
+    """What to do if nothing is watched: a sentence. A host that lost its state folder must not begin a new history."""
     return (
         f"If '{host}' pushed before, and the state folder was lost: pacha restore-db {host}; "
         "if it is new, name what matters: pacha watch /etc"
@@ -147,9 +148,7 @@ def check_own(context: Context, path: bytes) -> None:
     if STANDALONE in context.config.hosts:
         own["the master's folder"] = os.path.realpath(context.config.hosts_path)
     for description, folder in own.items():
-        if Watched(path=folder, single=False, repository="").holds(path) or Watched(
-            path=path, single=False, repository=""
-        ).holds(folder):
+        if is_within(path, folder) or is_within(folder, path):
             raise UsageError(
                 f"{escape(path)} holds or lies in {description} {escape(folder)}.",
                 "each push would change what it keeps",

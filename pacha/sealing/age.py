@@ -19,7 +19,7 @@ LARGEST_IDENTITY = 1 << 20  #: bytes of a file of identities
 
 
 class NotOpened(Exception):
-    """None of the identities opens it, or it is not whole."""
+    """None of the identities opens it, or it is damaged."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +36,7 @@ class Recipient:
     """A public key that contents are sealed for."""
 
     def __init__(self, text: str) -> None:
-        """Parse one line. Raises ValueError for what is no such key, ConfigError where pyrage is lacking."""
+        """Parse one line. Raises ValueError for anything else, ConfigError if pyrage is missing."""
         pyrage = _pyrage()
         self.text = " ".join(text.split()[:2])  # the comment of an SSH key says nothing
         try:
@@ -63,7 +63,7 @@ def opened(data: bytes, identities: SealIdentities) -> bytes:
 def identities(text: bytes, name: str, ask: Callable[[str], str]) -> SealIdentities:
     """The identities in the ``text`` of a file, which messages call ``name``; ``ask`` returns its passphrase.
 
-    Raises UsageError where there are none, ConfigError where pyrage is lacking.
+    Raises UsageError if there are none, ConfigError if pyrage is missing.
     """
     pyrage = _pyrage()
     if text.startswith((HEADER, _ARMOUR)):

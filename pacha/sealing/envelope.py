@@ -30,7 +30,7 @@ def wrap(envelope: Envelope) -> bytes:
 
 
 def unwrap(data: bytes) -> Envelope:
-    """What ``wrap`` made ``data`` of. Raises ValueError for anything else, as it may come from elsewhere."""
+    """The envelope that ``wrap`` put into ``data``. Raises ValueError for anything else: it may come from elsewhere."""
     if not data.startswith(_HEAD):
         raise ValueError("not in a form that this Pacha knows")
     end = data.find(b"\n", len(_HEAD), len(_HEAD) + _MOST)

@@ -1,9 +1,10 @@
 """The keys of the digests of sealed contents: in the state folder, and each sealed for the recipients beside pacha.db.
 
 ``seal-keys`` in ``db`` has a line for each key that an entry still names, the newest first: its id in hexadecimal, a
-blank, and in base64 an age file with ``{"key": ..., "recipients": ..., "patterns": [...]}``. A key is made anew when
-the recipients change, so that who is no longer one knows none of what follows. The patterns of ``pacha.seal`` are there
-because nobody but the host can put others beside a key under which sealed contents fit.
+blank, and in base64 an age file with ``{"key": ..., "recipients": ..., "patterns": [...]}``. When the recipients
+change, a new key is made, so that a former recipient learns nothing of what follows. The patterns of ``pacha.seal``
+stand with the key, because only the host can write a key that fits its sealed contents: nobody else can put other
+patterns there.
 """
 
 from __future__ import annotations
@@ -36,7 +37,7 @@ class SealKey:
     """A key: its ``id``, itself ``sealed``; ``secret`` is b"" where nobody opened it here.
 
     ``recipients``: the fingerprint of those that it is sealed for, "" where that is not known; ``patterns``: what the
-    host sealed with it. ``is_adopted``: a master gave it, for which nobody vouched: nothing new is sealed with it.
+    host sealed with it. ``is_adopted``: it came from a master, unsigned: nothing new is sealed with it.
     """
 
     id: bytes
@@ -140,8 +141,8 @@ def secrets_in(folder: Path) -> dict[bytes, bytes]:
 def adopt(folder: Path, fetched: Mapping[bytes, SealKey], *, vouched: bool) -> None:
     """Replace the keys in the state folder by those ``fetched``, opened; ``vouched``: the host signed them.
 
-    Else a master may know them: what they say of a file that stays as it is counts, and nothing new is sealed with
-    them, but for those that were this machine's own before. Raises OSError, PachaError.
+    Otherwise a master may know them: they count for files that do not change, and nothing new is sealed with them,
+    unless they were this machine's own before. Raises OSError, PachaError.
     """
     own = {} if vouched else read(folder)
     known = {key.id for key in own.values() if not key.is_adopted and fetched.get(key.id, key).secret == key.secret}

@@ -63,7 +63,7 @@ class Opener:
 
 
 class Opening:
-    """One file, of which one content or several parts are opened in order."""
+    """One file, whose content is opened at once, or in parts and in order."""
 
     def __init__(self, identities: SealIdentities, key: bytes, path: bytes) -> None:
         self._identities, self._key, self._path = identities, key, path

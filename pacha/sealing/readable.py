@@ -1,6 +1,6 @@
 """Find secrets that are kept in the clear: account passwords and private keys, by their names and first bytes.
 
-Reading is bounded in files and bytes: this is said beside other things, and must be quick.
+It reads a limited number of files and bytes: it is a remark beside other things, and must be quick.
 """
 
 from __future__ import annotations
@@ -80,7 +80,7 @@ def find(files: Iterable[bytes]) -> ReadableSecrets:
 
 
 def below(path: bytes) -> Iterator[bytes]:
-    """The files at and below ``path``; no link is followed, and not more than so many names are looked at."""
+    """The files at and below ``path``; follows no link, and stops after ``_MOST_WALKED`` names."""
     if not os.path.isdir(path):
         yield path
     walked = 0

@@ -1,7 +1,7 @@
 """The file of recipients: an age recipient or an SSH public key on each line, comments after ``#``.
 
-It is this machine's own word. Who could write it would read every secret from the next push on, so it is refused like a
-program that others could change.
+It is this machine's own word. Whoever could write it could read every secret from the next push on. So it is refused if
+others could change it, as a program is.
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ def _parsed(text: bytes, name: str) -> Recipients:
             try:
                 key = Recipient(line)
             except ValueError as error:
-                raise _refused(f"Line {number} of {name} is no recipient", str(error)) from None
+                raise _refused(f"Line {number} of {name} is not a recipient", str(error)) from None
             keys[key.text] = key
     if not keys or len(text) > _LARGEST or len(keys) > _MOST:
         raise _refused(f"{name} has no recipients that can be used", f"it has {len(keys)}; the most are {_MOST}")

@@ -22,9 +22,9 @@ class SealRules:
         return bool(self._rules.patterns)
 
     def matches(self, path: bytes) -> bool:
-        """Whether a pattern matches the file ``path``, or a directory above it, the root and those above that too.
+        """Whether a pattern matches the file ``path``, or a directory above it: within the root, the root, or above.
 
-        A watched path is never excluded by a pattern; but who names it here wants it sealed.
+        Patterns never exclude a watched path itself; but a person who names it here wants it sealed.
         """
         root = next((root for prefix, root in self._roots.items() if path.startswith(prefix) or path == root), None)
         return root is not None and bool(self) and (self._match(path, root, False) or self._is_below(path, root))

@@ -27,7 +27,7 @@ class Sealer:
 
 
 class Sealing:
-    """One file, of which one content or several parts are sealed in order."""
+    """One file, whose content is sealed at once, or in parts and in order."""
 
     def __init__(self, sealer: Sealer, path: bytes, attributes: Attributes) -> None:
         self._sealer = sealer

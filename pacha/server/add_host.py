@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pacha.errors import PachaError, UsageError
 from pacha.files.dirfd import DIRECTORY
 from pacha.host.context import check_host
-from pacha.server import authorized_keys, retired
+from pacha.server import authorized_keys, command_filter, retired
 from pacha.text import escape
 from pacha.wire.remote_errors import give
 
@@ -92,13 +92,7 @@ def owner_of(user: str | None, install: str | None) -> pwd.struct_passwd | None:
 
 def grant_of(hosts_path: bytes, host: str, allowed: Allowed) -> authorized_keys.KeyGrant:
     """What the key of ``host`` may do. Raises UsageError."""
-    if allowed.rebuild_only and allowed.push_only:
-        raise UsageError(
-            "--rebuild-only and --push-only leave nothing that could be done.",
-            "",
-            "Give one of them.",
-            code="nothing-permitted",
-        )
+    command_filter.rights(rebuild_only=allowed.rebuild_only, push_only=allowed.push_only)  # raises for none
     expires = authorized_keys.moment(allowed.expires, time.time()) if allowed.expires is not None else None
     return authorized_keys.KeyGrant(host, hosts_path, allowed.rebuild_only, allowed.push_only, expires)
 

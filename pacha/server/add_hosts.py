@@ -66,20 +66,20 @@ def add_hosts(
     owner = add_host.owner_of(user, install)
     listed, faults = read(text)
     faults += [fault for host in listed for fault in _faults_here(hosts_path, host, owner)]
-    grants = [(add_host.grant_of(hosts_path, one.host, allowed), one.key) for one in listed if one.key is not None]
+    grants = [(add_host.grant_of(hosts_path, host.host, allowed), host.key) for host in listed if host.key is not None]
     lines = tuple(grant.line(key) for grant, key in grants)
     if install and owner:
-        numbers = {one.host: one.number for one in listed}
+        numbers = {host.host: host.number for host in listed}
         refused = authorized_keys.faults_of_all(owner, grants, replace=replace)
-        faults += [f"line {numbers[host]}: {fault}" for host, fault in refused.items()]
+        faults += [f"line {numbers[name]}: {fault}" for name, fault in refused.items()]
     if faults:
         raise HostListError(faults)
-    for one in listed:
-        with add_host.folder_for(hosts_path, one.host, owner):
+    for host in listed:
+        with add_host.folder_for(hosts_path, host.host, owner):
             pass
     installed = Counter(authorized_keys.install_all(owner, grants, replace=replace) if install and owner else ())
     runs = not installed or owner is None or authorized_keys.can_run(owner)
-    return AddedHosts(hosts=tuple(one.host for one in listed), lines=lines, installed=installed, runs=runs)
+    return AddedHosts(hosts=tuple(host.host for host in listed), lines=lines, installed=installed, runs=runs)
 
 
 def read(text: bytes) -> tuple[list[ListedHost], list[str]]:
@@ -110,19 +110,19 @@ def read(text: bytes) -> tuple[list[ListedHost], list[str]]:
     return listed, faults
 
 
-def _faults_here(hosts_path: bytes, one: ListedHost, owner: pwd.struct_passwd | None) -> Iterator[str]:
+def _faults_here(hosts_path: bytes, listed: ListedHost, owner: pwd.struct_passwd | None) -> Iterator[str]:
     """Why the folder of a host cannot be made."""
-    if retired.is_retired(hosts_path, one.host):
-        yield f"line {one.number}: '{one.host}' is retired (pacha retire --undo {one.host})"
-    path = os.path.join(hosts_path, os.fsencode(one.host))
+    if retired.is_retired(hosts_path, listed.host):
+        yield f"line {listed.number}: '{listed.host}' is retired (pacha retire --undo {listed.host})"
+    path = os.path.join(hosts_path, os.fsencode(listed.host))
     try:
         status = os.lstat(path)
         others = owner is not None and status.st_uid != owner.pw_uid
         if os.path.islink(path) or not os.path.isdir(path):
-            yield f"line {one.number}: {escape(path)} is not a folder"
+            yield f"line {listed.number}: {escape(path)} is not a folder"
         elif others and os.listdir(path):
-            yield f"line {one.number}: {escape(path)} is in use by another account, user {status.st_uid}"
+            yield f"line {listed.number}: {escape(path)} is in use by another account, user {status.st_uid}"
     except FileNotFoundError:
         return
     except OSError as error:
-        yield f"line {one.number}: {escape(path)} cannot be read: {error.strerror}"
+        yield f"line {listed.number}: {escape(path)} cannot be read: {error.strerror}"

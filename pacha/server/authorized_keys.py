@@ -219,7 +219,9 @@ def _faults(home: bytes, grants: Sequence[Granted], replace: bool) -> dict[str, 
 
 def install_all(user: pwd.struct_passwd, grants: Sequence[Granted], *, replace: bool = False) -> list[str]:
     """The same as ``install`` for each of ``grants``, with the file written once. Raises PachaError."""
-    return [str(one) for one in child.run_as(user, lambda: _install_all(os.fsencode(user.pw_dir), grants, replace))]
+    return [
+        str(outcome) for outcome in child.run_as(user, lambda: _install_all(os.fsencode(user.pw_dir), grants, replace))
+    ]
 
 
 def _install_all(home: bytes, grants: Sequence[Granted], replace: bool) -> list[str]:

@@ -10,7 +10,6 @@ from pathlib import Path
 
 from pacha.fetch.provenance import SignatureState
 from pacha.files.dirfd import open_own
-from pacha.files.names import NODE
 from pacha.system.atomic import replace_in
 from pacha.text import printable
 from pacha.wire import message
@@ -25,10 +24,10 @@ class CheckResult:
     """The result of a check of ``host``: ``code`` is an ExitCode, ``at`` seconds since the epoch.
 
     ``tip`` and ``made`` are the node and the time of the checked snapshot ("" and 0: none), ``files`` and ``size``
-    (bytes) its content; ``purged``: how many of the files have none any more, as it was erased on purpose;
-    ``sealed``: how many nobody here can read; ``rehearsed``: it was rebuilt into a scratch folder and compared;
-    ``faults``: lines, safe to print. ``signature``: the word of a ``SignatureState``, "" where it is not known, and
-    ``signer`` the fingerprint of the key ("": none).
+    (bytes) its content; ``purged``: how many of the files have no content any more, because it was purged; ``sealed``:
+    how many are sealed, so that nobody here can read them; ``rehearsed``: it was rebuilt into a scratch folder and
+    compared; ``faults``: lines, safe to print. ``signature``: the word of a ``SignatureState``, "" where it is not
+    known, and ``signer`` the fingerprint of the key ("": none).
     """
 
     host: str
@@ -95,10 +94,8 @@ def _load(fd: int, name: str) -> CheckResult:
 
 
 def node(value: object) -> str:
-    """The node of a snapshot, "" for none. Raises ValueError."""
-    if not isinstance(value, str) or (value and not NODE.fullmatch(value)):
-        raise ValueError("no snapshot")
-    return value
+    """The node of a snapshot, "" for none. Raises TypeError, ValueError."""
+    return message.node(value) if value != "" else ""
 
 
 def signature_word(value: object) -> str:

@@ -1,4 +1,4 @@
-"""Check a host's folder under the account that owns it: what a rebuild would find, and make."""
+"""Check a host's folder as the account that owns it: what a rebuild would find and, in a rehearsal, restore."""
 
 from __future__ import annotations
 
@@ -42,9 +42,9 @@ _UNTOLD = "whether db was set back cannot be told"
 def inspect(
     context: Context, host: str, rehearse: bool, scratch: Path, signers: Signers | None = None
 ) -> dict[str, Any]:
-    """Check what a rebuild of ``host`` would find, and with ``rehearse`` also what it makes. See ``result``.
+    """Check what a rebuild of ``host`` would find, and with ``rehearse`` also what it restores. Returns a ``result``.
 
-    ``signers``: who may have signed it, None where nobody has to.
+    ``signers``: who may have signed it; None if it need not be signed.
     """
     tempfile.tempdir = os.environ["TMPDIR"] = str(scratch)
     last_push, heartbeat, concern = _heartbeat(context, host)
@@ -126,7 +126,7 @@ def _signature(
 
 
 def _unreadable_texts(fetched: Fetched) -> Iterator[str]:
-    """A fault for each text beside pacha.db that is as it was pushed, and says nothing that a Pacha wrote."""
+    """A fault for each text beside pacha.db that arrived as it was pushed, but that no Pacha can have written."""
     for name, decode in _DECODERS.items():
         try:
             if (text := fetched.companions.get(name)) is not None:

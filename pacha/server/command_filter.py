@@ -13,7 +13,7 @@ import shlex
 from dataclasses import dataclass
 from enum import Enum
 
-from pacha.errors import UnreachableError
+from pacha.errors import UnreachableError, UsageError
 from pacha.wire.hook_files import folder_of
 from pacha.wire.master import (
     CHANGELOG,
@@ -34,7 +34,7 @@ _TEMPORARY = re.compile(r"\.new-([A-Za-z0-9_][A-Za-z0-9._-]{0,63})-[0-9a-f]{8}",
 
 
 class AllowedCommand(Enum):
-    """An allowed command. The value has the right that it needs, '': none or, for REPOSITORY, one of both."""
+    """An allowed command. Its value ends with the right that it needs; '': none or, for REPOSITORY, either."""
 
     CONTROL = "control", ""
     DATE = "date", ""
@@ -82,6 +82,18 @@ class CommandDenied(UnreachableError):
             "See share/doc/pacha/access.rst.",
             code="command-not-allowed",
         )
+
+
+def rights(*, rebuild_only: bool, push_only: bool) -> frozenset[str]:
+    """The rights of a key. Raises UsageError for a key that may do nothing."""
+    if rebuild_only and push_only:
+        raise UsageError(
+            "--rebuild-only and --push-only leave nothing that could be done.",
+            "",
+            "Give one of them.",
+            code="nothing-permitted",
+        )
+    return frozenset([PUSH] * (not rebuild_only) + [REBUILD] * (not push_only))
 
 
 def read(text: str, hosts_path: bytes, host: str, init_options: tuple[str, ...]) -> Request:
@@ -204,7 +216,7 @@ def _match_files(words: list[str], folder: _HostPath) -> Request | None:
 
 
 def _digested(folder: _HostPath, path: str) -> str | None:
-    """What a further ``path`` for DIGEST is below the folder; None if it may not be asked for."""
+    """A further ``path`` for DIGEST, relative to the folder; None if it is not allowed."""
     if folder.below(path) == PURGED:
         return PURGED
     name = folder.name(path, f"/{CHANGELOG_OF_ANY}")

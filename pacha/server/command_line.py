@@ -6,6 +6,7 @@ import os
 from collections.abc import Sequence
 
 from pacha.server import serve
+from pacha.server.command_filter import rights
 from pacha.system.proc import require_proc, require_working_directory
 
 _FLAGS = frozenset(["--rebuild-only", "--push-only", "--control"])
@@ -25,6 +26,6 @@ def run(words: Sequence[str]) -> int | None:
         return None
     require_proc()
     require_working_directory()
-    may = serve.rights(rebuild_only="--rebuild-only" in flags, push_only="--push-only" in flags)
+    may = rights(rebuild_only="--rebuild-only" in flags, push_only="--push-only" in flags)
     request = serve.direct("--control" in flags, repository)
     return serve.serve(host, os.fsencode(hosts_path), may, os.environ.get("SSH_ORIGINAL_COMMAND"), request)

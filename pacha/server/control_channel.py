@@ -29,12 +29,12 @@ class ControlChannel:
     def __init__(self, service: Service) -> None:
         self._service = service
         self._again = b""  #: a line that is read once more
-        self._ceiling = 0  #: bytes that this process may use in conversations, 0 as long as there was none
+        self._ceiling = 0  #: bytes that this process may use in conversations, 0 before the first
         self._open: list[int] = []  #: the conversations, the innermost last
-        self._ended: set[int] = set()  #: those of which the client has said all, and which are not the innermost
+        self._ended: set[int] = set()  #: those that the client has ended, and that are not the innermost
 
     def run(self) -> None:
-        """Serve it until the client ends it. Raises CommandDenied for what is not of the protocol."""
+        """Serve the channel until the client ends it."""
         self._write(self._greeting().line())
         while self.receive(0):
             pass
@@ -115,7 +115,7 @@ class ControlChannel:
         return {}
 
     def _room(self) -> int:
-        """The bytes that are left for conversations: one may use what another one did not give back."""
+        """The bytes of memory that are left for a conversation; what an ended one has not freed counts as used."""
         self._ceiling = self._ceiling or in_use() + _AT_ONCE * serving()
         return max(0, self._ceiling - in_use())
 

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from contextlib import suppress
 
 from pacha.errors import PachaError
-from pacha.host.doctor import Check, look, room, versions
+from pacha.host.doctor_check import Check, look, room, versions
 from pacha.machine import listening
 from pacha.server import authorized_keys, hosts
 from pacha.text import enumerated, escape

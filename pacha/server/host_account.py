@@ -1,6 +1,6 @@
 """Work in a host's folder as the account that owns it: in a child process, within limits, with a scratch folder.
 
-The host may have forged what is in its folder. As root, whatever reads it does so only through here.
+The host may have forged what is in its folder. So root reads it only through this module.
 """
 
 from __future__ import annotations
@@ -86,7 +86,7 @@ def _roomy(owner: os.stat_result) -> str:
 
 
 def _open_up(remove: Callable[..., Any], path: str, _fault: object) -> None:
-    """Make a path removable whose restored mode is closed to its owner, and remove it."""
+    """Remove a path that cannot be removed because of a restored mode."""
     os.chmod(os.path.dirname(path), 0o700)
     if os.path.isdir(path) and not os.path.islink(path):
         os.chmod(path, 0o700)

@@ -113,7 +113,7 @@ class HostDirectory:
         self._rename(f"{HEARTBEAT}.new", HEARTBEAT)
 
     def last_push(self) -> bytes | None:
-        """The heartbeat as it lies there; None if there is none."""
+        """The unparsed heartbeat; None if there is none."""
         try:
             with self.explained(HEARTBEAT), self._descent() as descent:
                 return read_heartbeat(descent.directory(b""))
@@ -140,9 +140,9 @@ class HostDirectory:
             sync_file_system(descent.directory(b""))
 
     def repository(self, name: str, requirements: frozenset[bytes]) -> str:
-        """The path of the repository ``name``, in which nothing leads elsewhere.
+        """The path of the repository ``name``, after a check that no link in it leads elsewhere.
 
-        Its format may have the ``requirements`` alone. Raises NoRepository, DamagedError.
+        Its format may have no other than these ``requirements``. Raises NoRepository, DamagedError.
         """
         with self.explained(name), self._descent() as descent:
             self._check_format(descent, name, requirements)
@@ -151,9 +151,9 @@ class HostDirectory:
 
     @contextmanager
     def store(self, name: str, requirements: frozenset[bytes]) -> Iterator[int]:
-        """The descriptor of the store of the repository ``name``, whose format may have the ``requirements`` alone.
+        """The descriptor of the store of the repository ``name``; ``requirements``: as for ``repository``.
 
-        Nothing in it was looked at. Raises NoRepository, DamagedError.
+        The content of the store is not checked. Raises NoRepository, DamagedError.
         """
         with self.explained(name), self._descent() as descent:
             self._check_format(descent, name, requirements)
@@ -210,7 +210,7 @@ class HostDirectory:
         return frozenset(requirements)
 
     def _write_new(self, name: str, text: bytes) -> None:
-        """Write what is to become the file ``name``, beside it, and sync it."""
+        """Write ``text`` to a temporary file beside ``name``, and sync it."""
         with self.explained(name), self._descent() as descent:
             fd = os.open(f"{name}.new", _WRITE, 0o600, dir_fd=descent.directory(b""))
             with open(fd, "wb") as stream:

@@ -29,7 +29,7 @@ class HostHistory:
     """The repositories and snapshots in a host's folder."""
 
     folder: HostDirectory
-    known: Mapping[str, tuple[Watched, ...]] = field(default_factory=dict)  #: ``watched``, as it was looked at before
+    known: Mapping[str, tuple[Watched, ...]] = field(default_factory=dict)  #: ``watched``, if it was read before
     _opened: dict[str, hg.Repository | None] = field(default_factory=dict)
 
     def repository(self, name: str) -> hg.Repository | None:
@@ -64,28 +64,28 @@ class HostHistory:
     @cached_property
     def watched(self) -> dict[str, tuple[Watched, ...]]:
         """The watched paths of each readable snapshot, by node."""
-        found = dict[str, tuple[Watched, ...]]()
+        by_node = dict[str, tuple[Watched, ...]]()
         with tempfile.TemporaryDirectory(dir=_roomy()) as folder:
             image = Path(folder, "pacha.db")
             for snapshot in self.snapshots:
                 if snapshot.node in self.known:
-                    found[snapshot.node] = self.known[snapshot.node]
+                    by_node[snapshot.node] = self.known[snapshot.node]
                     continue
                 try:
                     write_private(image, self.database.reader(snapshot.node)(PACHA_DB))
-                    found[snapshot.node] = database.read_foreign(str(image), whole=False).watched
+                    by_node[snapshot.node] = database.read_foreign(str(image), whole=False).watched
                 except DamagedError:
                     continue
-        return found
+        return by_node
 
     @cached_property
     def by_repository(self) -> dict[str, Watched]:
         """The watched path of each repository, as the newest snapshot that has it says."""
-        found = dict[str, Watched]()
+        by_name = dict[str, Watched]()
         for watched in self.watched.values():
             for each in watched:
-                found.setdefault(each.repository, each)
-        return found
+                by_name.setdefault(each.repository, each)
+        return by_name
 
 
 def _roomy() -> str:

@@ -1,4 +1,4 @@
-"""The lines of an account's authorized_keys that Pacha made for one host: found, taken out, put back, renamed."""
+"""Find, take out, put back and rename the lines of an account's authorized_keys that Pacha made for one host."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def put_back(user: pwd.struct_passwd, wanted: Sequence[bytes]) -> None:
 
 
 def check_free(user: pwd.struct_passwd, wanted: Sequence[bytes]) -> None:
-    """Raise PachaError if a key of the ``wanted`` lines is let in for something else meanwhile."""
+    """Raise PachaError if a key of the ``wanted`` lines is authorised for something else by now."""
     home = os.fsencode(user.pw_dir)
     child.run_as(user, lambda: len(_missing(_read(home), wanted)))
 
@@ -120,7 +120,7 @@ def _renamed(line: bytes, new: str) -> bytes:
 
 
 def _missing(lines: Sequence[bytes], wanted: Sequence[bytes]) -> list[bytes]:
-    """Those of the ``wanted`` lines that are not there. Raises PachaError for a key that is let in otherwise."""
+    """The ``wanted`` lines that are missing. Raises PachaError if the key of one is authorised for something else."""
     present = [line.rstrip(b"\r\n") for line in lines if _is_key(line)]
     missing = [line for line in wanted if line not in present]
     keys = {_blob(line) for line in missing}
@@ -136,7 +136,7 @@ def _missing(lines: Sequence[bytes], wanted: Sequence[bytes]) -> list[bytes]:
 
 
 def _blob(line: bytes) -> bytes:
-    """The key in a line of ours: after its options, which end at a blank beside the command, and the kind."""
+    """The key in a line of ours, in base64: the word after the options and the kind."""
     match = _COMMAND.match(line)
     assert match is not None
     return line[match.end() :].partition(b" ")[2].split()[1]

@@ -110,7 +110,7 @@ def frequency_note(heartbeat: Heartbeat) -> str:
 
 
 def _still_true(checked: CheckResult | None) -> CheckResult | None:
-    """The last check of a host that has pushed, without the fault that it never did; None for no fault left."""
+    """The last check of a host that has pushed, without the fault that it never did; None if no other fault is left."""
     if checked is None or NEVER_PUSHED not in checked.faults:
         return checked
     remaining = tuple(fault for fault in checked.faults if fault != NEVER_PUSHED)

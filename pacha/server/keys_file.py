@@ -74,10 +74,10 @@ def _check_folder(folder: int, home: bytes) -> None:
 
 
 def _lock(folder: int, deadline: float) -> None:
-    """Wait for another Pacha that changes the file, whose lines would be lost else.
+    """Wait while another Pacha changes the file: its change would be lost otherwise.
 
-    Go on without the lock where NFS gives none, and after a while: the account could hold it for ever, and its key
-    must be revocable none the less.
+    Go on without the lock if the file system has none (NFS), and after a while: the account could hold the lock for
+    ever, and its key must stay revocable.
     """
     while time.monotonic() < deadline:
         try:
@@ -132,7 +132,7 @@ def write(folder: int, lines: Sequence[bytes]) -> None:
     _check_length(text)
     try:
         for name in filter(_LEFT_OVER.fullmatch, os.listdir(folder)):
-            with suppress(OSError):  # a directory, which the account made: its key must be revocable none the less
+            with suppress(OSError):  # a directory that the account made: its key must stay revocable
                 os.unlink(name, dir_fd=folder)
         replace_in(folder, _KEYS, text)
         sync_file(folder)

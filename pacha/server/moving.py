@@ -1,7 +1,7 @@
-"""What a master has of a host besides its keys (folder, hooks, last check), and how it is moved.
+"""Move what a master has of a host besides its keys: the folder, the hooks, the last check.
 
-It is renamed by descriptors, never copied or looked into, and replaces no folder. A second run goes on where a killed
-one stopped: what has moved already is passed over.
+Each is renamed by descriptors: nothing is copied or read, and no existing folder is replaced. After a killed run, the
+next one does the rest: it skips what has moved already.
 """
 
 from __future__ import annotations

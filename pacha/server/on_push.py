@@ -55,8 +55,8 @@ class PushedPaths:
     def encode(self) -> bytes:
         """What a program reads on its standard input: one object of JSON."""
         paths = [{"change": letter, "path": name} for letter, name in self.paths]
-        said = {"host": self.host, "snapshot": self.snapshot, "complete": self.complete, "paths": paths}
-        return json.dumps(said).encode("ascii") + b"\n"
+        values = {"host": self.host, "snapshot": self.snapshot, "complete": self.complete, "paths": paths}
+        return json.dumps(values).encode("ascii") + b"\n"
 
 
 def tip_of(folder: HostDirectory) -> str:
@@ -79,11 +79,12 @@ def begin(folder: HostDirectory, before: str, tip: str) -> None:
 
 @contextmanager
 def _waiting(folder: HostDirectory) -> Iterator[int | None]:
-    """The place of the one process that may wait for its turn, a descriptor; None where another one has it.
+    """Take the place of the one process that may wait for its turn, a descriptor; None if another one has it.
 
-    So there are two processes at most, however often a key says that it has pushed. The one that waits tells, when its
-    turn comes, also of what came after it. The place is taken before that process begins, as the next one might begin
-    sooner, and would not tell of what came before it. The locks are of flock(2), on the folder and on its ``db``.
+    So there are two processes at most, however often a key says that it has pushed. When its turn comes, the one that
+    waits also reports what was pushed after it began. The place is taken before the process begins: otherwise a later
+    one could be faster, and would not report the earlier push. The locks are of flock(2), on the folder and on its
+    ``db``.
     """
     with ExitStack() as held:
         place = _opened(os.path.join(folder.path, os.fsencode(DATABASE)), held)
@@ -96,7 +97,7 @@ def _waiting(folder: HostDirectory) -> Iterator[int | None]:
 
 
 def _run(folder: HostDirectory, place: int, before: str, tip: str) -> None:
-    """Run them in the new process, when no other runs those of this host; the ``place`` is free from then on."""
+    """In the new process: run the programs once no other process runs this host's, and free the ``place`` then."""
     try:
         with ExitStack() as held:
             fcntl.flock(_opened(folder.path, held), _LOCK)

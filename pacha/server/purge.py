@@ -48,9 +48,9 @@ class PlannedPurge:
     """What a purge will do, as seen ``at`` that time (seconds since the epoch); ``mark`` identifies it.
 
     ``newest``: paths whose content in the newest snapshot was meant, too; ``unfinished``: repositories in which a
-    killed purge left something; ``unrecorded``: how many revisions have no content already, which is not recorded, as
-    on a master that took them so from its host; ``unreadable``: snapshots that could not be looked at; ``unknown``:
-    paths at which none has a file. All texts are safe to print.
+    killed purge left something; ``unrecorded``: how many revisions have no content although no purge is recorded, as on
+    a master to which the host pushed them so; ``unreadable``: snapshots that could not be looked at; ``unknown``: paths
+    at which none has a file. All texts are safe to print.
     """
 
     mark: str
@@ -92,7 +92,7 @@ def plan(hosts_path: bytes, host: str, order: PurgeOrder) -> PlannedPurge:
 def carry_out(
     hosts_path: bytes, host: str, order: PurgeOrder, planned: PlannedPurge | None = None, *, limits: str, why: str
 ) -> PurgeResult:
-    """Record the purge and do it, exactly as it was ``planned`` (None: whatever it is by now).
+    """Record the purge and do it, exactly as ``planned`` (None: whatever ``order`` erases by now).
 
     ``limits``: the options that were given, as words. Raises PachaError, also where somebody pushed meanwhile: then
     nothing was done.
@@ -202,7 +202,7 @@ def _carried_out(
 
 
 def _is_to_be_recorded(order: PurgeOrder, purge: Purge, recorded: Sequence[Purge]) -> bool:
-    """Whether it is worth a record even if it erases nothing: the other masters and the host go by it."""
+    """Whether to record it even if it erases nothing here: the host and the other masters follow the record."""
     if order.older_than:
         return all(each.identity != purge.identity for each in recorded)
     return order.is_everywhere and not any(each.places and each.paths == order.paths for each in recorded)
@@ -213,19 +213,19 @@ def _shortened(chosen: Choice) -> list[str]:
 
 
 def _unrecorded(order: PurgeOrder, chosen: Choice, recorded: Sequence[Purge]) -> purges.Revisions:
-    """What of the chosen has no content any more although no purge is recorded that erased it.
+    """The chosen revisions that have no content any more, although no recorded purge erased them.
 
-    What went by age may have left the record: it stays out of it.
+    None for a purge by age: what an earlier one erased may have left the record, and stays out of it.
     """
     erased = Erased.by(recorded)
-    found = dict[str, dict[bytes, frozenset[str]]]()
+    unrecorded = dict[str, dict[bytes, frozenset[str]]]()
     if order.older_than:
-        return found
+        return unrecorded
     for repository, names in chosen.gone.items():
         for name, nodes in names.items():
             if left := frozenset(node for node in nodes if not erased.accepts(repository, name, node)):
-                found.setdefault(repository, {})[name] = left
-    return found
+                unrecorded.setdefault(repository, {})[name] = left
+    return unrecorded
 
 
 def _completed(purge: Purge, order: PurgeOrder, chosen: Choice, unrecorded: purges.Revisions) -> Purge:

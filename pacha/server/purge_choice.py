@@ -59,9 +59,9 @@ class ErasedPath:
 class Choice:
     """The chosen ``revisions``, and what they are by path; ``places`` as in ``Purge``.
 
-    ``gone``: those that have no content any more, as on a master that took them so from its host;
-    ``newest``: the paths of which the newest snapshot has a content that was meant, too: erased only if asked for;
-    ``unreadable``: snapshots that could not be looked at; ``unknown``: paths at which no snapshot has a file.
+    ``gone``: chosen revisions that have no content any more, as on a master to which the host pushed them so;
+    ``newest``: paths whose content in the newest snapshot was meant, too: erased only if asked for; ``unreadable``:
+    snapshots that could not be looked at; ``unknown``: paths at which no snapshot has a file.
     """
 
     revisions: dict[str, dict[bytes, set[str]]] = field(default_factory=dict)
@@ -122,7 +122,7 @@ def _split(history: HostHistory, order: PurgeOrder, now: float) -> tuple[list[st
 
 
 def _old(every: Sequence[SnapshotRef], order: PurgeOrder, now: float) -> set[str]:
-    """Those that no rule keeps; the newest always is."""
+    """The nodes of the snapshots that no rule keeps; the newest is always kept."""
     kept, months = {every[0].node}, set[int]()
     for each, at in zip(every, reversed(_times(every[::-1], now)), strict=True):
         if at >= now - order.older_than:
@@ -135,9 +135,9 @@ def _old(every: Sequence[SnapshotRef], order: PurgeOrder, now: float) -> set[str
 
 
 def _times(every: Sequence[SnapshotRef], now: float) -> list[float]:
-    """When each snapshot (the oldest first) was made, by its word, but never before the one before it.
+    """When each snapshot (the oldest first) says that it was made, but never earlier than the one before it.
 
-    A host that starts without a clock is in 1970 for a while. A time in the future says nothing of the next ones.
+    A host that boots without a clock says 1970 for a while. A time in the future is ignored.
     """
     times, latest = [], 0.0
     for each in every:

@@ -1,6 +1,7 @@
-"""A clock that leapt ahead makes everything old. Unattended purges by age stop then, until a person has looked at it.
+"""Stop unattended purges by age if the clock may have leapt ahead: everything would look old.
 
-The time of the last run is kept in ``<hosts_path>/.pacha/purged-all``: seconds since the epoch.
+A person has to look at the clock then. The time of the last run is kept in ``<hosts_path>/.pacha/purged-all``: seconds
+since the epoch.
 """
 
 from __future__ import annotations
@@ -20,10 +21,10 @@ _AHEAD = timedelta(days=1).total_seconds()  #: that a clock may be set back
 
 
 def check(hosts_path: bytes, now: float) -> None:
-    """Raise PachaError when the last run is too long before ``now`` (since the epoch) for a clock that is right.
+    """Raise PachaError if the last run is so long before ``now`` (since the epoch) that the clock may be wrong.
 
-    Where none is known, or it lies ahead, as after one with a wrong clock, the newest snapshot that a host says to have
-    made counts: it is by the hosts' clocks.
+    If no run is known, or its time lies in the future, as after a run with a wrong clock, the newest snapshot of all
+    hosts counts in its place: that has the time of a host's clock.
     """
     noted = _read(hosts_path)
     last = noted if noted is not None and noted <= now + _AHEAD else _newest_snapshot(hosts_path, now)
@@ -38,7 +39,7 @@ def check(hosts_path: bytes, now: float) -> None:
 
 
 def _newest_snapshot(hosts_path: bytes, now: float) -> float | None:
-    """When the newest snapshot of all hosts was made, of those that do not lie ahead; None for none."""
+    """When the newest snapshot of all hosts was made, without those in the future; None if there is none."""
     heartbeats = [status.heartbeat for status in hosts.hosts(hosts_path, now)]
     times = [beat.made for beat in heartbeats if beat and beat.made]
     return max((at for at in times if at <= now + _AHEAD), default=None)
@@ -50,7 +51,7 @@ def note(hosts_path: bytes, now: float) -> None:
 
 
 def _read(hosts_path: bytes) -> float | None:
-    """When the last run was; None where none is known."""
+    """When the last run was; None if that is unknown."""
     try:
         fd = open_own(os.path.join(hosts_path, FOLDER))
     except OSError:

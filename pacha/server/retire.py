@@ -25,7 +25,8 @@ from pacha.text import escape
 class PlannedRetirement:
     """What retiring ``host`` moves and takes out: its folder, its ``account`` ('': none), how many lines of its keys.
 
-    ``other_keys``: those in that account's authorized_keys that are no lines of Pacha's; ``half``: a run before began.
+    ``other_keys``: how many keys of that account's authorized_keys are not Pacha's; ``half``: an earlier run was
+    interrupted.
     """
 
     host: str

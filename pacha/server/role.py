@@ -1,4 +1,4 @@
-"""Whether this machine is a master: what belongs to the other side says so, instead of working on the wrong one."""
+"""Whether this machine is a master, so that a command for masters fails on any other machine."""
 
 from __future__ import annotations
 
@@ -32,6 +32,6 @@ def is_master_alone(config: Config) -> bool:
 
 
 def _is_here(master: str) -> bool:
-    """Whether ``master`` is a name of this machine, as far as its looks tell."""
+    """Whether ``master`` looks like a name of this machine."""
     node = os.uname().nodename
     return master in (STANDALONE, "localhost", "::1", node, node.partition(".")[0]) or master.startswith("127.")

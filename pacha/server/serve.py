@@ -36,18 +36,6 @@ from pacha.wire.master import PUSH, REBUILD, STORE, is_store_file, temporary_nam
 _COPIES = 6  #: of a revision that Mercurial holds at once while it takes it
 
 
-def rights(*, rebuild_only: bool, push_only: bool) -> frozenset[str]:
-    """The rights of a key. Raises UsageError for a key that may do nothing."""
-    if rebuild_only and push_only:
-        raise UsageError(
-            "--rebuild-only and --push-only leave nothing that could be done.",
-            "",
-            "Give one of them.",
-            code="nothing-permitted",
-        )
-    return frozenset([PUSH] * (not rebuild_only) + [REBUILD] * (not push_only))
-
-
 def direct(talk: bool, repository: str | None) -> Request | None:
     """The request in the arguments, where there is no forced command. Raises UsageError."""
     if repository is None:

@@ -27,7 +27,7 @@ _POLL_SECONDS = 0.1
 
 @contextmanager
 def standstill(host: FolderEntry, *, seconds: float = _SECONDS) -> Iterator[None]:
-    """Nobody adds to any repository in the folder of ``host`` meanwhile, even where it is renamed meanwhile.
+    """Keep everybody from adding to a repository in the folder of ``host`` during the body, even if that renames it.
 
     Waits for a push that is at work; raises PachaError if one still is after so many ``seconds``. Raises OSError.
     """
@@ -47,7 +47,7 @@ def _store_of(name: str) -> bytes:
 
 
 def _is_store(descent: DirectoryFds, store: bytes) -> bool:
-    """Whether it is there without a link on the way: Mercurial writes to nothing else through ``pacha serve``."""
+    """Whether it exists, without a link on the way: through ``pacha serve``, Mercurial writes to no other."""
     try:
         return bool(store) and descent.directory(store) >= 0
     except OSError:

@@ -33,7 +33,7 @@ def change_lines(snapshot: HostSnapshot, *, every: bool = False) -> Iterator[str
 
 
 def document(snapshots: Iterable[HostSnapshot], faults: Sequence[str]) -> Iterator[str]:
-    """The lines of one JSON text with all of them, a snapshot each: those of a month may have no room in memory."""
+    """One JSON text with all snapshots, a line each: those of a month may not fit into memory together."""
     yield '{"changes": ['
     comma = ""
     for snapshot in snapshots:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import sys
@@ -18,9 +19,10 @@ if TYPE_CHECKING:
     from pacha.store.snapshot import Changes
 
 _UNITS = (("  ", 1), ("KB", 1 << 10), ("MB", 1 << 20), ("GB", 1 << 30), ("TB", 1 << 40))
-_RATES = _UNITS[1:]  #: those of a rate
+_RATES = _UNITS[1:]  #: the units of a rate
 _WIDTH = 80  #: columns of a terminal of unknown width
-_NAME_WIDTH = 48  #: of those
+_NAME_WIDTH = 48  #: columns of the name of a file
+_DIFF_COLOURS = {"+": "green", "-": "red", "@": "cyan"}
 _NO_CONFIG = """\
 +-----------------------------------------------------------------+
 |                       W A R N I N G                             |
@@ -54,7 +56,7 @@ class Console:
         self.say(wrapped("", text, 4) if at_terminal() else text)
 
     def say_meanwhile(self, text: str) -> None:
-        """What goes on, line by line, for whoever watches: not for a program that reads stdout."""
+        """Print a line of progress, for a person: on stderr, unless stdout is a terminal."""
         if not self.quiet:
             click.echo(text, err=not at_terminal())
 
@@ -127,6 +129,11 @@ def _complain(start: str, text: str) -> None:
     click.echo(wrapped(start, text, width=columns_of_errors()) if folds else start + text, err=True)
 
 
+def print_json(values: object, indent: int = 1) -> None:
+    """Print JSON, for programs."""
+    click.echo(json.dumps(values, indent=indent))
+
+
 def at_terminal() -> bool:
     """Whether standard output is a terminal."""
     return sys.stdout.isatty()
@@ -142,6 +149,11 @@ def styled(text: str, colour: str | None) -> str:
     if colour is None or not is_coloured():
         return text
     return click.style(text, bold=True) if colour == "bold" else click.style(text, fg=colour)
+
+
+def diff_line(text: str) -> str:
+    """A line of a unified diff in its colour."""
+    return styled(text, _DIFF_COLOURS.get(text[:1]))
 
 
 def columns() -> int:

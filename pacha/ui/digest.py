@@ -12,12 +12,11 @@ from pacha.fleet.digest import Digest
 from pacha.fleet.digest_reply import NEW, REPLACED, HostDigest, PathChange
 from pacha.store.change_list import number_of_packages
 from pacha.text import local_minute, one_line
-from pacha.ui.console import styled
+from pacha.ui.console import diff_line, styled
 from pacha.ui.fleet import number_of_hosts
 from pacha.ui.times import utc
 
 MOST_OF_MAIL = 1_000_000  #: bytes of a mail, as it is sent
-_COLOURS = {"+": "green", "-": "red", "@": "cyan"}
 
 
 def subject(digest: Digest, master: str) -> str:
@@ -38,7 +37,7 @@ def digest_lines(digest: Digest) -> Iterator[str]:
 
 
 def mail_text(digest: Digest) -> str:
-    """All of it that a mail has room for; each host that has none is named, and costs the others nothing."""
+    """As much of it as a mail has room for; a host that finds no room is only named."""
     blocks = {host.host: click.unstyle("".join(f"{line}\n" for line in host_lines(host))) for host in digest.hosts}
     told = fitting({host: len(b2a_qp(block.encode("utf-8"))) for host, block in blocks.items()}, MOST_OF_MAIL)
     left_out = [host for host in digest.hosts if host.host not in told]
@@ -51,14 +50,14 @@ def mail_text(digest: Digest) -> str:
 
 
 def fitting(sizes: Mapping[str, int], room: int) -> set[str]:
-    """The hosts whose pieces have ``room``, the smallest first: one that changed everything crowds out itself alone."""
-    found = set[str]()
+    """The hosts whose pieces have ``room``, the smallest first: one that changed everything crowds out only itself."""
+    chosen = set[str]()
     for host in sorted(sizes, key=lambda host: (sizes[host], host)):
         room -= sizes[host]
         if room < 0:
             break
-        found.add(host)
-    return found
+        chosen.add(host)
+    return chosen
 
 
 def heading(digest: Digest) -> str:
@@ -68,7 +67,7 @@ def heading(digest: Digest) -> str:
 
 
 def fault_lines(digest: Digest) -> Iterator[str]:
-    """A line for each host that cannot be told of."""
+    """A line for each host that cannot be compared."""
     for host, fault in sorted(digest.faults.items()):
         yield f"{host}: {fault}"
 
@@ -105,7 +104,7 @@ def host_lines(host: HostDigest) -> Iterator[str]:
 def _path_lines(path: PathChange) -> Iterator[str]:
     yield f"  {path.letter} {path.path}{notes(path)}"
     for line in path.lines:
-        yield "      " + styled(line, _COLOURS.get(line[:1]))
+        yield f"      {diff_line(line)}"
     if path.cut:
         yield f"      and {path.cut} more lines"
 

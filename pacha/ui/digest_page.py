@@ -20,9 +20,9 @@ _NAME = re.compile(r"digest-(\d{8}T\d{6})(?:\.\d{6})?Z(?:-[0-9a-f]{8})?\.html")
 
 
 def page_name(digest: Digest) -> str:
-    """The name of the page's file: it says when the digest begins, and so is the same if it has to be told again.
+    """The name of the page's file, from the time at which the digest begins: a repeated digest replaces its page.
 
-    To the microsecond: two digests within a second are two pages.
+    The time has microseconds, so that two digests within a second get two pages.
     """
     which = f"-{sha256(repr(digest.globs).encode()).hexdigest()[:8]}" if digest.globs else ""
     return f"digest-{datetime.fromtimestamp(digest.since, timezone.utc):%Y%m%dT%H%M%S.%f}Z{which}.html"

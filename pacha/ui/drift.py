@@ -8,11 +8,10 @@ from typing import Any
 from pacha.fleet.drift import Drift, HostGroup
 from pacha.fleet.index import PathState
 from pacha.text import escape, printable
-from pacha.ui.console import at_terminal, columns, styled, wrapped
+from pacha.ui.console import at_terminal, columns, diff_line, styled, wrapped
 from pacha.ui.fleet import host_list, number_of_hosts, state_json, state_text
 
 Diffs = Mapping[tuple[bytes, bytes], tuple[bytes, ...]]
-_COLOURS = {"+": "green", "-": "red", "@": "cyan"}
 
 
 def drift_lines(drift: Drift, diffs: Diffs) -> Iterator[str]:
@@ -26,7 +25,7 @@ def drift_lines(drift: Drift, diffs: Diffs) -> Iterator[str]:
         yield from _folded(f"  {number_of_hosts(len(group.hosts)):>{width}}  {_what(group)}", host_list(group.hosts))
         if reference and group.state:
             for line in diffs.get((reference.content, group.state.content), ()):
-                yield _content_line(line)
+                yield f"    {diff_line(_printable(line))}"
     if drift.unwatched:
         yield from _folded(f"  not watched on {number_of_hosts(len(drift.unwatched))}:", host_list(drift.unwatched))
 
@@ -67,11 +66,6 @@ def _folded(start: str, rest: str) -> Iterator[str]:
     else:
         yield start
         yield wrapped("      ", rest, 6)
-
-
-def _content_line(line: bytes) -> str:
-    text = _printable(line)
-    return "    " + styled(text, _COLOURS.get(text[:1]))
 
 
 def _printable(line: bytes) -> str:

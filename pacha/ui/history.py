@@ -19,7 +19,7 @@ from pacha.machine.packages.changes import PackageChange
 from pacha.store import change_list
 from pacha.store.purges import Purge
 from pacha.text import escape, local_minute, local_second, printable
-from pacha.ui.console import at_terminal, columns, styled, wrapped
+from pacha.ui.console import at_terminal, columns, diff_line, styled, wrapped
 
 _AGES = (("year", 365 * 86400), ("month", 30 * 86400), ("week", 7 * 86400), ("day", 86400), ("hour", 3600))
 _KINDS = {
@@ -27,7 +27,6 @@ _KINDS = {
     Kind.CHARACTER: "character device", Kind.BLOCK: "block device", Kind.SOCKET: "socket",
 }  # fmt: skip
 _WIDE = 110  #: columns that a line of the log takes, without a message
-_COLOURS = {"+": "green", "-": "red", "@": "cyan"}
 
 
 def show(lines: Iterable[bytes]) -> None:
@@ -210,7 +209,7 @@ def _time(nanoseconds: int) -> str:
 def _content_line(line: bytes) -> bytes:
     """A line of content for a terminal."""
     text = printable(line.rstrip(b"\n").decode("utf-8", "surrogateescape"), keep="\t")
-    return _line(text, _COLOURS.get(text[:1]))
+    return diff_line(text).encode("utf-8") + b"\n"
 
 
 def _line(text: str, colour: str | None = None) -> bytes:

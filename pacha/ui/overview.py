@@ -11,7 +11,7 @@ from pacha.ui.console import styled, wrapped
 from pacha.ui.times import moment
 
 if TYPE_CHECKING:
-    from pacha.host.doctor import Check
+    from pacha.host.doctor_check import Check
     from pacha.host.overview import Overview
 
 _ABOUT = "Pacha keeps the folders that matter under version on a master, over SSH,\nand puts a lost host back exactly."

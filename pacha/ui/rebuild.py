@@ -125,7 +125,7 @@ class RebuildConsole:
 
 
 def confirm_at_terminal(console: Console, about: str) -> None:
-    """``console.confirm`` for somebody who has read ``about`` at a terminal: not by what is piped, or was typed before.
+    """``console.confirm``, answered at a terminal once ``about`` is shown: piped or earlier input does not count.
 
     Raises PachaError.
     """

@@ -23,8 +23,8 @@ _LONG = 5.0  #: seconds from which on a master is waited for
 def waiting(text: str = "", *, quiet: bool = False, after: float = _AFTER, every: float = _EVERY) -> Iterator[None]:
     """Show ``text`` and the seconds that the body takes on stderr, if that is a terminal; remove it at the end.
 
-    It appears ``after`` so many seconds, and changes ``every`` so many. What is being done, how far it is, and a master
-    that is waited for are shown as well, and alone where ``text`` is "": for commands that print as they go.
+    It appears ``after`` so many seconds, and changes ``every`` so many. It also shows what is being done, how far that
+    is, and a master that is waited for; only these if ``text`` is "", for commands that print as they go.
     """
     if quiet or not sys.stderr.isatty():
         yield

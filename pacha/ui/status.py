@@ -13,8 +13,9 @@ from pacha.ui.times import moment, utc
 
 if TYPE_CHECKING:
     from pacha.host.status import MasterStatus, Status
+    from pacha.store.host_state import Orphans
 
-_SHOWN = 20  #: accounts that are no more
+_SHOWN = 20  #: missing accounts
 
 
 def status_text(status: Status) -> str:
@@ -98,33 +99,35 @@ def status_json(status: Status) -> str:
         "next_due": utc(status.next_due),
         "overdue": status.overdue,
         "snapshot": status.tip or None,
-        "masters": [
-            {
-                "name": master.name,
-                "last_success": utc(master.succeeded),
-                "last_try": utc(master.tried),
-                "failure": master.failure or None,
-                "unsent": master.unsent,
-            }
-            for master in status.masters
-        ],
+        "masters": [_master_json(master) for master in status.masters],
         "to_look_at": [{"path": escape(concern.path), "reason": concern.reason} for concern in status.concerns],
         "owed": _names(status.owed),
         "services_owed": list(map(escape, status.services_owed)),
-        "orphans": [
-            {
-                "account": escape(orphans.name),
-                "kind": "group" if orphans.is_group else "user",
-                "number": orphans.number,
-                "count": orphans.count,
-                "paths": _names(orphans.paths),
-            }
-            for orphans in status.orphans
-        ],
+        "orphans": [_orphans_json(orphans) for orphans in status.orphans],
         "unfinished_rebuilds": list(status.unfinished),
         "left_out": _names(status.left_out),
     }
     return json.dumps(fields, indent=2)
+
+
+def _master_json(master: MasterStatus) -> dict[str, Any]:
+    return {
+        "name": master.name,
+        "last_success": utc(master.succeeded),
+        "last_try": utc(master.tried),
+        "failure": master.failure or None,
+        "unsent": master.unsent,
+    }
+
+
+def _orphans_json(orphans: Orphans) -> dict[str, Any]:
+    return {
+        "account": escape(orphans.name),
+        "kind": "group" if orphans.is_group else "user",
+        "number": orphans.number,
+        "count": orphans.count,
+        "paths": _names(orphans.paths),
+    }
 
 
 def _names(paths: Iterable[bytes]) -> list[str]:

@@ -2,12 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from pacha.text import local_minute, rfc3339
-
-if TYPE_CHECKING:
-    pass
 
 
 def moment(at: float) -> str:

@@ -1,4 +1,4 @@
-"""A folder in which one process makes a repository before it gets its name: on a master, or on this machine."""
+"""Lock a temporary folder in which one process makes a repository, before that gets its name."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from pacha.files.dirfd import DIRECTORY
 
 @contextmanager
 def claimed(name: str, folder: int) -> Iterator[bool]:
-    """Make or empty ``name`` in ``folder`` (a descriptor) for the body alone; False while another process has it.
+    """Make or empty ``name`` in ``folder`` (a descriptor) for the body alone; yields whether no other process has it.
 
     Removes what a killed process left there, and at the end the folder, unless it was renamed. Raises OSError.
     """
@@ -52,7 +52,7 @@ def _claim(name: str, folder: int) -> int | None:
         pass
     except BaseException:
         os.close(claim)
-        with suppress(OSError):  # as where there are no locks: NFS has none of folders
+        with suppress(OSError):  # for example on NFS, which cannot lock folders
             os.rmdir(name, dir_fd=folder)
         raise
     os.close(claim)

@@ -39,10 +39,10 @@ FILL = "fill"  #: a new repository from its files (``file_stream``); it gets its
 FETCH = "fetch"  #: the store of a repository, in the records of scp
 #: What this Pacha can do. REPOSITORY is not a request: a separate channel serves one (``--repository NAME``).
 CAPABILITIES = (PROBE, MAKE, CREATE, BEAT, HOOKS, REPOSITORY, EXAMINE, NEW, LAST_PUSH, SERVE, FILL, FETCH)
-CANNOT_FILL = "repository-not-filled"  #: the code of an error after FILL: push to it, as to one that is there
+CANNOT_FILL = "repository-not-filled"  #: the code of an error after FILL: push to it instead, as to an existing one
 _CODE = re.compile(r"[a-z]+(-[a-z0-9]+){0,9}", re.ASCII)
 _VERSION_MAX = 40  #: characters, as a heartbeat has them
-MOST_TOLD = 400  #: repositories of which a look at a host's folder tells
+MOST_TOLD = 400  #: repositories that a probe of a host's folder lists
 LINE_MAX = 64 * 1024  #: bytes of a request, an answer or a greeting
 
 
@@ -108,9 +108,9 @@ def _digest(value: object) -> str | None:
     return None if value is None else digest(value)
 
 
-def heartbeat_of(said: Mapping[str, Any]) -> bytes | None:
-    """The heartbeat that an answer tells; None if there is none. Raises DamagedError."""
-    line = said.get("line", "")
+def heartbeat_of(answer: Mapping[str, Any]) -> bytes | None:
+    """The heartbeat in an answer; None if the host has left none. Raises DamagedError."""
+    line = answer.get("line", "")
     try:
         return None if line is None else bytes(line.encode("latin-1"))
     except (AttributeError, ValueError):
@@ -118,7 +118,7 @@ def heartbeat_of(said: Mapping[str, Any]) -> bytes | None:
 
 
 def senseless(asked: str) -> DamagedError:
-    """The error for an answer to what was ``asked`` that is none."""
+    """The error for an answer that does not fit what was ``asked``."""
     why = f"asked for {asked}"
     return DamagedError("The master's answer makes no sense.", why, "Run this again.", code="invalid-control-answer")
 
@@ -143,7 +143,7 @@ class Control:
         self._sending = threading.RLock()
         self._reading = threading.Condition()
         self._is_read = False  #: a thread reads, for all
-        self._answer: dict[str, Any] | None = {}  #: None: it is waited for
+        self._answer: dict[str, Any] | None = {}  #: None while it is waited for
         self._numbers = itertools.count(1)
         self._open: dict[int, Conversation] = {}
         self.is_closed = False
@@ -163,7 +163,7 @@ class Control:
 
     @contextmanager
     def conversation(self, request: str, **values: Any) -> Iterator[Conversation]:
-        """A conversation about ``request``. At its end nothing is waited for.
+        """A conversation about ``request``; does not wait for its answer at the end.
 
         An error of the body becomes that of the master, if it ended the conversation with one.
         """
@@ -184,7 +184,7 @@ class Control:
 
     @contextmanager
     def transfer(self, request: str, **values: Any) -> Iterator[Conversation]:
-        """A conversation that has the channel for itself, and whose answer is waited for.
+        """A conversation that has the channel for itself; waits for its answer at the end.
 
         An error of the body closes the channel, unless the master had ended the conversation. Raises PachaError.
         """
@@ -224,9 +224,9 @@ class Control:
                     self._reading.notify_all()
 
     def _receive(self) -> None:
-        """Read one message, and give it to who waits for it.
+        """Read one message, and give it to whoever waits for it.
 
-        What ends, or says no message, tells nothing of a history: that is no damage.
+        A channel that ends, or carries something else, is not damage: it says nothing about the history.
         """
         try:
             message = decode(self._stream.stdout.readline(LINE_MAX))

@@ -27,7 +27,7 @@ def pieces(number: int, data: bytes) -> bytes:
 
 
 def piece_of(message: Mapping[str, Any]) -> tuple[int, int] | None:
-    """The number of the conversation and the size of the piece that follows; None if none does. Raises ValueError."""
+    """The number of the conversation and the size of the piece that follows; None for no piece. Raises ValueError."""
     if "of" not in message:
         return None
     try:
@@ -60,7 +60,7 @@ class Conversation:
         self._is_closed = False  #: nobody reads any more
         self._has_ended = False
         self._stderr: BinaryIO | None = None
-        self.answer: Mapping[str, Any] | None = None  #: None as long as there is none
+        self.answer: Mapping[str, Any] | None = None  #: None until it comes
         self.stdin = Input(self)
         self.stdout = Output(RawOutput(self), PIECE)
 
@@ -99,7 +99,7 @@ class Conversation:
         return data[:n]
 
     def deliver(self, data: bytes) -> None:
-        """Take a piece that came. Raises ValueError for an empty one, or more than anybody asked for."""
+        """Take a piece that came. Raises ValueError if it is empty, or if too much is unread."""
         self._unread += len(data)
         if not data or self._unread > _MOST_UNREAD:
             raise ValueError("more than was asked for")

@@ -75,7 +75,7 @@ def _file(path: bytes, name: bytes) -> Iterator[bytes]:
 def unpack(pipe: BinaryIO, store: bytes) -> set[bytes]:
     """Write the files that come over ``pipe`` into the new folder ``store``, 0600; returns their names.
 
-    Raises DamagedError for what is no such stream or is not all of it, OSError.
+    Raises DamagedError for another kind of stream or an incomplete one, OSError.
     """
     os.makedirs(store, mode=0o700)
     names, folders = set[bytes](), {b""}

@@ -1,9 +1,9 @@
 """The heartbeat that a push leaves on a master: ``last-push``, a line of JSON in the host's folder.
 
-It is the host's to forge, and the master's. So little of it is read, and believed only where it makes sense.
+The host and the master can forge it. So little of it is read, and a value is believed only if it makes sense.
 
-A host that signs its snapshots signs its last word in it: ``word`` is that text, by the host's own clock, and
-``signature`` its SSHSIG in base64. The rest of the line is nobody's word. A Pacha that does not know them ignores both.
+A host that signs its snapshots signs its last word, too: ``word`` is that text, with the time of the host's own clock,
+and ``signature`` its SSHSIG in base64. The rest of the line is not signed. An older Pacha ignores both.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from pacha.text import rfc3339
 from pacha.wire.master import HEARTBEAT_MAX
 from pacha.wire.message import count, decode
 
-MOST_HOURS = 31 * 24.0  #: a host that means to be heard of more rarely is judged by this
+MOST_HOURS = 31 * 24.0  #: a host that claims to push more rarely is judged by this
 GRACE = 2 * 3600.0  #: seconds before a host is late: the job runs every hour, and once more after a failure
 NAMESPACE = "heartbeat@pacha"
 _TITLE = "pacha-heartbeat 1"
@@ -57,9 +57,9 @@ class SignedWord:
 class Heartbeat:
     """What ``last-push`` says. Times are seconds since the epoch, ``frequency`` hours, ``size`` bytes.
 
-    ``exit`` is what the push ended with; the numbers are those of the newest snapshot, 0 where it does not say.
-    ``claimed`` are the hours that it says where they are more than anybody would mean, and ``frequency`` is less.
-    ``signed``: the host's signed word, None where there is none that can be read.
+    ``exit`` is the exit code of the push; ``paths``, ``files`` and ``size`` are those of the newest snapshot, 0 if
+    unknown. ``claimed``: the hours that the host claims, if they are more than MOST_HOURS, to which ``frequency`` is
+    limited. ``signed``: the host's signed word, None if it is missing or unreadable.
     """
 
     at: float
@@ -109,31 +109,31 @@ def parse(text: bytes | str) -> Heartbeat:
         raise ValueError(str(error)) from None
 
 
-def _heartbeat(said: dict[str, Any]) -> Heartbeat:
-    at, tip, version = said["at"], said["tip"], said["version"]
+def _heartbeat(values: dict[str, Any]) -> Heartbeat:
+    at, tip, version = values["at"], values["tip"], values["version"]
     if not NODE.fullmatch(tip) or not version.isprintable() or len(version) > 40:
         raise ValueError("no snapshot, or no version")
-    frequency = said.get("frequency", _DEFAULT_HOURS)
+    frequency = values.get("frequency", _DEFAULT_HOURS)
     if type(frequency) not in (int, float) or not 0 < frequency < math.inf:
         raise ValueError("no frequency")
     return Heartbeat(
         at=read_time(at),
         tip=tip,
-        exit=count(said["exit"]),
+        exit=count(values["exit"]),
         version=version,
-        made=read_time(said.get("snapshot", at)),
+        made=read_time(values.get("snapshot", at)),
         frequency=float(min(frequency, MOST_HOURS)),
         claimed=float(min(frequency, _MOST_CLAIMED)) if frequency > MOST_HOURS else None,
-        signed=_signed(said),
-        **{name: count(said.get(name, 0)) for name in ("paths", "files", "size")},
+        signed=_signed(values),
+        **{name: count(values.get(name, 0)) for name in ("paths", "files", "size")},
     )
 
 
-def _signed(said: dict[str, Any]) -> SignedWord | None:
-    """The signed word, if it can be read: without one, the heartbeat is as good as one that is not signed."""
+def _signed(values: dict[str, Any]) -> SignedWord | None:
+    """The signed word; None if it is missing or unreadable: the heartbeat then counts as not signed."""
     try:
-        text = said["word"].encode("ascii")
-        signature = read_blob(base64.b64decode(said["signature"], validate=True))
+        text = values["word"].encode("ascii")
+        signature = read_blob(base64.b64decode(values["signature"], validate=True))
         return SignedWord(word=decode_word(text), text=text, signature=signature)
     except (KeyError, TypeError, AttributeError, ValueError):
         return None

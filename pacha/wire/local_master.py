@@ -96,16 +96,16 @@ class LocalMaster:
                 is_ours = False
             if not is_ours:
                 raise CannotStream
-            made = self._path(host, temporary, name)
-            self._create(os.fsdecode(made))
-            stack.callback((repository := TemporaryRepository(partial(_fill, made))).end)
+            new = self._path(host, temporary, name)
+            self._create(os.fsdecode(new))
+            stack.callback((repository := TemporaryRepository(partial(_fill, new))).end)
             yield repository
             if repository.filled:
-                _place(made, path)
+                _place(new, path)
 
     @contextmanager
     def serve(self, host: str, name: str) -> Iterator[str]:
-        """The path of the repository, which does not lead elsewhere."""
+        """The path of the repository. Raises DamagedError if it leads elsewhere."""
         path = self._path(host, name)
         local_store.check_own(path)
         if not os.path.isdir(os.path.join(path, os.fsencode(HG))):
@@ -160,7 +160,7 @@ class LocalMaster:
         return None if look is None else self.probe(host, look)
 
     def last_push(self, host: str) -> bytes | None:
-        """Read it; what cannot be read is not taken for missing."""
+        """Read it; an unreadable one does not count as missing."""
         try:
             with local_store.descend(self.hosts_path, host, "") as folder:
                 return local_store.read_heartbeat(folder)
@@ -231,10 +231,10 @@ def _fill(temporary: bytes, repository: str, names: Iterable[bytes]) -> None:
         raise CannotStream from None
 
 
-def _place(made: bytes, path: bytes) -> None:
-    """Give the repository ``made`` its name, which another push may have used meanwhile."""
+def _place(temporary: bytes, path: bytes) -> None:
+    """Give the repository ``temporary`` its name, which another push may have used meanwhile."""
     try:
-        os.rename(made, path)
+        os.rename(temporary, path)
     except OSError as error:
         message = f"The repository {escape(path)} cannot be made."
         hint = "Another push has made it meanwhile: push again."

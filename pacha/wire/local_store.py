@@ -1,7 +1,8 @@
 """Read a repository in a host's folder on this machine, which the host may have forged.
 
 Every reader of such a folder uses this module: no component below the folder of hosts may be a link, and a file must be
-a plain one of the folder's owner. A copy may not be much larger than its blocks on disk: holes would be free of cost.
+a plain one of the folder's owner. A copy may not be much larger than its blocks on disk: holes would cost the forger
+nothing.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from dataclasses import dataclass, field
 from pacha.errors import DamagedError, PachaError
 from pacha.files.dirfd import CREATE, READ, DirectoryFds
 from pacha.text import escape
-from pacha.wire import scp
+from pacha.wire import scp, scp_header
 from pacha.wire.master import (
     HEARTBEAT,
     HEARTBEAT_MAX,
@@ -66,7 +67,7 @@ def _missing(path: bytes, error: OSError) -> NoHost:
 
 
 def read_heartbeat(folder: int) -> bytes | None:
-    """What stands in ``last-push`` in the folder (a descriptor); None if there is none. Raises OSError, ValueError."""
+    """The content of ``last-push`` in the folder (a descriptor); None if it is missing. Raises OSError, ValueError."""
     try:
         file = os.open(HEARTBEAT, READ, dir_fd=folder)
     except FileNotFoundError:
@@ -212,7 +213,7 @@ def open_plain(name: bytes, path: bytes, folder: int | None = None, owners: froz
     try:
         fd = os.open(name, READ, dir_fd=folder)
     except FileNotFoundError:
-        raise scp.RemoteError(
+        raise scp_header.RemoteError(
             f"{escape(path)} is gone.",
             "it was there a moment ago",
             "Run this again.",

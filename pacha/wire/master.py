@@ -69,9 +69,9 @@ class TemporaryRepository:
     def fill(self, repository: str, names: Iterable[bytes] | None = None) -> None:
         """Send all of our repository at this path.
 
-        ``names`` are those of its files below the store, where they are still being written: each is sent when it
-        comes, and what ends them with an error leaves this without a name. Raises CannotStream where that is not
-        possible.
+        ``names``: its files below the store, if they are still being written: each is sent as soon as it is named, and
+        an error of ``names`` leaves the repository without its name. Raises CannotStream if the master cannot take
+        them.
         """
         names = store_files(repository) if names is None else names
         with self._filling:
@@ -81,7 +81,7 @@ class TemporaryRepository:
             self.filled = True
 
     def end(self) -> None:
-        """Take no more files, and wait for the one on its way: nothing is written behind what removes this."""
+        """Take no more files, and wait for the one on its way: the folder may be removed after this."""
         self._has_ended = True
         with self._filling:
             pass
@@ -149,7 +149,7 @@ def check_may_push(host: str, probe: Probe) -> None:
 
 
 def check_may_read(host: str, may: frozenset[str]) -> None:
-    """Raise UnreachableError when our key, which ``may`` do that much, may not read what is kept."""
+    """Raise UnreachableError when ``may``, the rights of our key, do not include reading."""
     if REBUILD not in may:
         raise UnreachableError(
             f"What is kept of {host} cannot be fetched with this key.",
@@ -176,7 +176,7 @@ class Master(Protocol):
 
     @property
     def hosts_path(self) -> bytes:
-        """Where the hosts' folders are there: by the master's own word, if it gives one."""
+        """Where the hosts' folders are on the master: as it says itself, else as configured."""
 
     def local_path(self, name: str) -> str | None:
         """The path at which the repository ``name`` can be read in place, as nobody changes it; None: fetch it."""
@@ -200,7 +200,7 @@ class Master(Protocol):
         """The repository, to push to and pull from. Raises NoRepository, RolledBack."""
 
     def nests(self, host: str) -> bool:
-        """Whether conversations share a channel, in which one that is begun later has to end first."""
+        """Whether conversations share one channel, so that the one that begins last has to end first."""
 
     def fetch(self, host: str, name: str, inbox: int, on_file: Callable[[scp.Received], None]) -> scp.Totals:
         """Copy the repository's store into the empty folder ``inbox`` (a descriptor). Raises NoHost."""
@@ -220,10 +220,10 @@ class Master(Protocol):
         """
 
     def last_push(self, host: str) -> bytes | None:
-        """The heartbeat that ``host`` left, as it is; None if there is none. Raises PachaError, NotTold."""
+        """The heartbeat that ``host`` left, unparsed; None if there is none. Raises PachaError, NotTold."""
 
     def purged(self, host: str) -> bytes | None:
-        """The record of what was purged from ``host``'s history, as it is; None if there is none. Raises PachaError."""
+        """The unparsed record of what was purged from ``host``'s history; None if there is none. Raises PachaError."""
 
     def examine(self, host: str) -> Examined:
         """Ask whether everything that ``host`` needs is there. Changes nothing."""

@@ -1,8 +1,8 @@
 """A message from another machine or process: an object of JSON, whose numbers are finite and within 64 bits.
 
 Python's own reader accepts NaN, Infinity, 1e999 and thousands of digits as numbers, which make a computation fail much
-later. So ``decode`` reads every text that somebody else may have written, and a time, a count or a digest in it is
-read by the function of that name.
+later. So ``decode`` reads every text that somebody else may have written, and a time, a count, a digest or a node in
+it is read by the function of that name.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ import re
 from typing import Any, NoReturn
 
 from pacha.errors import DamagedError
+from pacha.files.names import NODE
 
 LATEST = 1e11  #: seconds since the epoch; every calendar function can convert an earlier time
 _MOST = 2**63 - 1
@@ -60,6 +61,15 @@ def digest(value: object) -> str:
         raise TypeError("no sha256")
     if not _DIGEST.fullmatch(value):
         raise ValueError("no sha256")
+    return value
+
+
+def node(value: object) -> str:
+    """The node of a snapshot (hex). Raises TypeError, ValueError."""
+    if not isinstance(value, str):
+        raise TypeError("no snapshot")
+    if not NODE.fullmatch(value):
+        raise ValueError("no snapshot")
     return value
 
 

@@ -94,8 +94,8 @@ class PlainAccount(PlainReader):
     def new(self, host: str, name: str) -> Iterator[TemporaryRepository]:
         """A temporary repository that ``tar`` fills.
 
-        An interrupted push leaves it behind. So this machine has a single name for it. Raises CannotStream where that
-        name exists already.
+        An interrupted push leaves it behind. So each machine uses a single name for it, and cannot leave more than one.
+        Raises CannotStream if that name exists already.
         """
         if shutil.which("tar") is None:
             raise CannotStream

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
-from pacha.errors import DamagedError, PachaError, UnreachableError
+from pacha.errors import PachaError, UnreachableError
 from pacha.files.names import DATABASE
 from pacha.system import background
-from pacha.text import escape, one_line
-from pacha.wire import hook_files, scp, ssh
+from pacha.text import escape
+from pacha.wire import hook_files, plain_output, scp, scp_header, ssh
 from pacha.wire.master import (
     CHANGELOG,
     CHANGELOG_OF_ANY,
@@ -28,7 +28,6 @@ from pacha.wire.master import (
     Probe,
     is_store_file,
 )
-from pacha.wire.message import OutOfRange, absurd, digest, seconds
 from pacha.wire.remote_errors import (
     RemoteFault,
     add_host,
@@ -42,15 +41,10 @@ from pacha.wire.remote_errors import (
 )
 
 if TYPE_CHECKING:
-    from pacha.wire.ssh import Commands, Result
+    from pacha.wire.ssh import Commands, Result, Stream
 
-_PATIENCE = 20.0  #: seconds for a command that has nothing to do
-_RUN_COMMANDS = (
-    "Let the account run commands: one for sftp alone, or without a shell, does not do; a key for Pacha alone needs "
-    "one that runs there (pacha add-host). Try: ssh ... date"
-)
-_DIGITS = 20  #: of a number of bytes or blocks
-#: Commands that tell whether the account has what a push runs there, and change nothing.
+_PATIENCE = 20.0  #: seconds for a command that is done at once
+#: Commands that show whether the account has the programs of a push. They change nothing.
 _PLAIN_SET = (
     ("scp",),
     ("sha256sum", "/dev/null"),
@@ -61,15 +55,6 @@ _PLAIN_SET = (
 )
 _DATE = ("date", "-u", "+%s.%N")
 STORE_LIMITS = scp.Limits(total_bytes=1 << 40, files=2_000_000, depth=600)
-
-
-@dataclass(frozen=True, slots=True)
-class _CopyRequest:
-    """How to copy a folder: the name that it must have, which files to accept, the limits."""
-
-    top: bytes
-    accept: Callable[[bytes, bool], bool]
-    limits: scp.Limits
 
 
 class MasterFull(PachaError):
@@ -93,39 +78,41 @@ class PlainReader:
         self._shell.close()
 
     def probe(self, host: str, names: Sequence[str] = (), unless: Callable[[], bool] = lambda: False) -> Probe:
-        """Read the clock and the changelogs at the same time; not all of it where ``unless`` (see ``RemoteShell``)."""
+        """Read the clock and the changelogs at the same time. ``unless``: see ``RemoteShell.run``."""
         paths = [self._path(host, CHANGELOG), *(self._path(host, name, CHANGELOG_OF_ANY) for name in names)]
         date = background.start(self._shell.run, _DATE, unless=unless)
         listed = self._shell.run([*IN_ENGLISH, "sha256sum", *paths, self._path(host, PURGED)], unless=unless)
-        clock = self._clock(date.result(), host)  # it tells best where what answers is no master
-        digests = self._digests(listed, host)
+        clock = self._clock(date.result(), host)  # first: its errors say best that this is not a master
+        if not only_missing(listed, "sha256sum"):
+            raise self._failed("The host's folder on the master cannot be read.", listed, host)
+        digests = plain_output.digests(listed.stdout)
         contents = {name: digests.get(name) for name in names}
         return Probe(clock, digests.get(DATABASE), contents=contents, purged=digests.get(PURGED))
 
     def fetch(self, host: str, name: str, inbox: int, on_file: Callable[[scp.Received], None]) -> scp.Totals:
         """``scp -r -f`` of the store, with acknowledgements sent ahead."""
-        request = _CopyRequest(b"store", is_store_file, STORE_LIMITS)
-        return self._copy(host, self._path(host, name, STORE), inbox, request, on_file)
+        receive = partial(scp.receive, top=b"store", accept=is_store_file, limits=STORE_LIMITS, on_file=on_file)
+        return self._copy(host, self._path(host, name, STORE), inbox, receive)
 
     def fetch_hooks(self, host: str, inbox: int) -> list[hook_files.Hook]:
-        """``scp -r -f`` of their folder, which does not tell their owners."""
+        """``scp -r -f`` of their folder. scp does not send their owners."""
         received: list[scp.Received] = []
-        request = _CopyRequest(os.fsencode(host), hook_files.is_hook_file, hook_files.LIMITS)
+        receive = partial(
+            scp.receive, top=os.fsencode(host), accept=hook_files.is_hook_file, limits=hook_files.LIMITS,
+            on_file=received.append,
+        )  # fmt: skip
         try:
-            self._copy(host, hook_files.folder_of(self.hosts_path, host), inbox, request, received.append)
+            self._copy(host, hook_files.folder_of(self.hosts_path, host), inbox, receive)
         except NoHost:
             return []
         return [hook_files.hook_of(file.name, file.mode) for file in received]
 
-    def _copy(
-        self, host: str, path: bytes, inbox: int, request: _CopyRequest, on_file: Callable[[scp.Received], None]
-    ) -> scp.Totals:
+    def _copy(self, host: str, path: bytes, inbox: int, receive: Callable[[Stream, int], scp.Totals]) -> scp.Totals:
+        """Let ``receive`` write the folder ``path`` of the master into ``inbox``. Raises NoHost, PachaError."""
         with self._connection.stream(["scp", "-r", "-f", path]) as stream:
             try:
-                totals = scp.receive(
-                    stream, inbox, top=request.top, accept=request.accept, limits=request.limits, on_file=on_file
-                )
-            except scp.Refused:
+                totals = receive(stream, inbox)
+            except scp_header.Refused:
                 raise NoHost(
                     f"There is no {escape(path)} on the master.", "", self._add_host(host), code="copy-source-missing"
                 ) from None
@@ -139,37 +126,36 @@ class PlainReader:
                     raise self._failed(message, result, host, "scp") from None
                 if fault is RemoteFault.NO_HOST:
                     raise NoHost(summarize(result), "", self._add_host(host), code="nothing-on-master") from None
-                if isinstance(error, scp.RemoteError) and classify_words(error.subject) is RemoteFault.DENIED:
+                if isinstance(error, scp_header.RemoteError) and classify_words(error.subject) is RemoteFault.DENIED:
                     raise UnreachableError(message, error.why, self._give(host), code="copy-denied") from None
                 if error.code == "scp-nothing-sent":
-                    raise UnreachableError(message, summarize(result), _RUN_COMMANDS, code="copy-not-begun") from None
+                    raise UnreachableError(
+                        message, summarize(result), plain_output.RUN_COMMANDS, code="copy-not-begun"
+                    ) from None
                 raise
             result = stream.finish(end_input=False)
         if result.status and not totals.passed_over:
-            raise scp.RemoteError(
+            raise scp_header.RemoteError(
                 f"{escape(path)} was not copied whole.", summarize(result), "Run this again.", code="copy-incomplete"
             )
         return totals
 
     def last_push(self, host: str) -> bytes | None:
-        """``cat`` of the heartbeat; what cannot be read is not taken for missing."""
-        what = f"{HEARTBEAT} cannot be read."
-        path = self._path(host, HEARTBEAT)
-        result = self._run(["cat", path], timeout=_PATIENCE, limit=HEARTBEAT_MAX)
-        if not result.status:
-            return result.stdout
-        if only_missing(result, "cat"):
-            return None
-        raise self._failed(what, result, host)
+        """``cat`` of the heartbeat; an unreadable one does not count as missing."""
+        return self._read(host, HEARTBEAT, HEARTBEAT_MAX, f"{HEARTBEAT} cannot be read.", timeout=_PATIENCE)
 
     def purged(self, host: str) -> bytes | None:
         """``cat`` of the record of what was purged."""
-        result = self._run(["cat", self._path(host, PURGED)], limit=PURGED_MAX)
+        return self._read(host, PURGED, PURGED_MAX, "What was purged cannot be read.")
+
+    def _read(self, host: str, name: str, limit: int, message: str, timeout: float = 120.0) -> bytes | None:
+        """The file ``name`` in the host's folder, None if it is missing. Raises PachaError with ``message``."""
+        result = self._run(["cat", self._path(host, name)], timeout=timeout, limit=limit)
         if not result.status:
             return result.stdout
         if only_missing(result, "cat"):
             return None
-        raise self._failed("What was purged cannot be read.", result, host)
+        raise self._failed(message, result, host)
 
     def examine(self, host: str) -> Examined:
         """Ask what the account has and may do."""
@@ -194,11 +180,11 @@ class PlainReader:
             mercurial=line,
             missing=tuple(command[0] for command, result in programs if classify(result) is RemoteFault.NO_PROGRAM),
             trouble=f"{escape(place)} is not there, or cannot be written to" if refused else "",
-            free=_free(room),
+            free=plain_output.free_bytes(room.stdout),
         )
 
     def _ask(self, commands: Iterable[Sequence[bytes | str]]) -> list[Result]:
-        """The ends of ``commands``, which run at the same time."""
+        """The results of ``commands``, which run at the same time."""
         answers = [background.start(self._shell.run, argv, timeout=_PATIENCE) for argv in commands]
         return [answer.result() for answer in answers]
 
@@ -206,27 +192,13 @@ class PlainReader:
         return os.path.join(self.hosts_path, os.fsencode(host), *map(os.fsencode, below))
 
     def _run(self, argv: Sequence[bytes | str], *, timeout: float = 120.0, limit: int = 64 << 20) -> Result:
-        """The end of a command whose messages are read: they are in English, whatever the account's language."""
+        """The result of a command. Its messages are in English, whatever the account's language."""
         return self._shell.run([*IN_ENGLISH, *argv], timeout=timeout, limit=limit)
 
     def _must(self, argv: Sequence[bytes | str], message: str, host: str, program: str = "such program") -> None:
         result = self._run(argv)
         if result.status:
             raise self._failed(message, result, host, program)
-
-    def _digests(self, result: Result, host: str) -> dict[str, str]:
-        """The output of sha256sum(1) by the repository's name, the fourth component from the end of each path.
-
-        That of the record of what was purged is by its own name, which no repository has.
-        """
-        if not only_missing(result, "sha256sum"):
-            raise self._failed("The host's folder on the master cannot be read.", result, host)
-        digests = {}
-        for line in result.stdout.splitlines():
-            sha256, _, path = line.lstrip(b"\\").decode("ascii", "replace").partition("  ")
-            name = PURGED if path.endswith(f"/{PURGED}") else f"///{path}".split("/")[-4]
-            digests[name] = _digest(sha256)
-        return digests
 
     def _failed(self, message: str, result: Result, host: str, program: str = "such program") -> PachaError:
         """The error for a failed command; ``program`` is what may be missing on the master."""
@@ -257,57 +229,9 @@ class PlainReader:
         return add_host_or_give(host, self._connection.endpoint.user, self._path(host))
 
     def _check_silence(self, error: PachaError, host: str) -> None:
-        """Raise UnreachableError where ``error`` comes from a word of the master's shell before the answer."""
+        """Raise UnreachableError if ``error`` comes from what the master's shell printed before the answer."""
         if error.code == "scp-protocol-error":
             self._clock(self._connection.run(_DATE, timeout=_PATIENCE), host)
 
     def _clock(self, result: Result, host: str) -> float:
-        return _clock(result, host, self._connection.endpoint.user)
-
-
-def _clock(result: Result, host: str, user: str) -> float:
-    """The seconds that date(1) says to the account ``user`` of ``host``. Raises DamagedError, UnreachableError."""
-    *before, line = result.stdout.splitlines() or [b""]
-    try:
-        clock = seconds(float(line.removesuffix(b".%N").removesuffix(b".N")))  # busybox and BSD have no %N
-    except OutOfRange as error:
-        raise absurd(error) from None
-    except ValueError:
-        raise key_mismatch(result, host) or _no_master(result) from None
-    if before:
-        raise UnreachableError(
-            "The shell on the master says something before each answer.",
-            f"it says: {one_line(before[0], 100)}",
-            f"Let ~/.bashrc of {user} there (or what its shell reads) print nothing where there is no terminal.",
-            code="shell-talks",
-        )
-    return clock
-
-
-def _digest(sha256: str) -> str:
-    try:
-        return digest(sha256)
-    except ValueError:
-        raise DamagedError(
-            "The master's answer makes no sense.",
-            f"asked for a sha256, it said: {one_line(sha256, 100)}",
-            "Log in by hand with ssh and run 'sha256sum' to see what it says.",
-            code="invalid-digest",
-        ) from None
-
-
-def _no_master(result: Result) -> UnreachableError:
-    """The error for ``result`` of date(1) that is no time."""
-    return UnreachableError(
-        "The master does not answer as one.",
-        f"asked for the time, it said: {escape(result.stdout.strip()[:100]) or summarize(result)}",
-        _RUN_COMMANDS,
-        code="not-a-master",
-    )
-
-
-def _free(result: Result) -> int | None:
-    """The free bytes that stat(1) tells as blocks and their size; None for anything else."""
-    words = result.stdout.split()
-    sensible = len(words) == 2 and all(word.isdigit() and len(word) < _DIGITS for word in words)
-    return int(words[0]) * int(words[1]) if sensible else None
+        return plain_output.clock(result, host, self._connection.endpoint.user)

@@ -2,7 +2,7 @@
 
 ``classify`` reads the decisive line of a command, ``classify_conversation`` the whole stderr of ``hg serve --stdio``.
 Everything else decides by the ``RemoteFault``. The commands run in English (``master.IN_ENGLISH``). The master's shell
-may say a word of its own before each of them: where a command says something itself, only that counts.
+may print something of its own before each of them: if the command itself printed something, only that counts.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ _REFUSES = b"pacha: Permission denied: this key is for Pacha alone"
 _IS_NOT_THERE = re.compile(rb"^pacha: .* is not (on the master|found)\.$", re.MULTILINE)
 _NOT_RUN = (126, 127)  #: exit status of a shell that cannot run a command (sh(1), POSIX, "2.8.2 Exit Status")
 _NOT_FOUND = 127
-#: How the programs of a plain account begin what they say.
+#: How the messages of a plain account's programs begin.
 _ITSELF = re.compile(r"(?:abort|cat|mkdir|mv|scp|sha256sum|sync|tar): ")
 _NO_REPOSITORY = re.compile(rb"^abort: repository .* not found|^pacha: The repository .* is not found", re.MULTILINE)
 _ABANDONED = re.compile(rb"^abort: abandoned transaction", re.MULTILINE)

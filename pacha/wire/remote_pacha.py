@@ -18,9 +18,9 @@ if TYPE_CHECKING:
 
 
 class RemotePacha:
-    """The control channel to Pacha behind ``connection``, which is opened when it is asked for first.
+    """The control channel to the Pacha behind ``connection``, opened at its first use.
 
-    ``plain``: the account that is asked where Pacha does not answer, or is too old to. It is told which folder the
+    ``plain``: the account to ask if Pacha does not answer, or is too old. Its ``hosts_path`` becomes the one that the
     greeting names.
     """
 
@@ -31,15 +31,15 @@ class RemotePacha:
         self._control: Control | None = None
         self._greeting: Hello | None = None
         self._greet = threading.RLock()
-        self.contents: Collection[str] = ()  #: the repositories of which the greeting tells
+        self.contents: Collection[str] = ()  #: the repositories that the greeting lists
 
     @property
     def answers(self) -> bool | None:
-        """Whether it does; None before it was asked."""
+        """Whether Pacha answers; None before it was asked."""
         return None if self._host is None else self._greeting is not None
 
     def was_asked(self, host: str) -> bool:
-        """Whether there was a greeting for ``host``, or none came."""
+        """Whether the greeting for ``host`` was asked for, even if none came."""
         return self._host == host
 
     def greeting(self, host: str) -> Hello | None:
@@ -109,10 +109,10 @@ def probe_in(answer: dict[str, Any], greeting: Hello) -> Probe:
 
 
 def of_those(probe: Probe, names: Sequence[str]) -> Probe:
-    """``probe`` with the repositories ``names`` alone, without those of which the master does not tell.
+    """``probe`` with the repositories ``names`` alone, without those about which the master says nothing.
 
-    An older one tells of none, not even of ``db``; any other of ``MOST_TOLD``: a name that is not among so many may be
-    there all the same.
+    An older master lists no repository, not even ``db``; a newer one at most ``MOST_TOLD``: a name that is missing in
+    so long a list may be there all the same.
     """
     tells_all = 0 < len(probe.contents) < control.MOST_TOLD
     contents = {name: probe.contents.get(name) for name in names if tells_all or name in probe.contents}
@@ -120,7 +120,7 @@ def of_those(probe: Probe, names: Sequence[str]) -> Probe:
 
 
 def free_bytes(value: object) -> int | None:
-    """The free bytes that the master tells, None for none or an invalid number."""
+    """The free bytes that the master reports; None if they are missing or invalid."""
     try:
         return count(value)
     except (TypeError, ValueError):

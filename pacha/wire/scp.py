@@ -1,18 +1,17 @@
 """The receiving side of the scp protocol: hostile bytes come in, files in a private folder go out.
 
-The sender is a stock ``scp -r -f PATH``. What it says is described in OpenSSH's ``scp.c`` (``source``
-and ``rsource``) and in Jan Pechanec's "How the SCP protocol works": ``D<mode> 0 <name>`` opens a
-directory and ``E`` closes it, ``C<mode> <size> <name>`` is followed by that many bytes and a status
-byte (0, or 1 and a line of complaint). The sender waits for a zero byte before it starts, after each
-such line, and once more after each file's content. Those answers say nothing, so they are sent ahead:
-a few thousand at the start, topped up as the sender uses them. It then never waits for the line.
+The sender is a stock ``scp -r -f PATH``. Its side is described in OpenSSH's ``scp.c`` (``source`` and ``rsource``) and
+in Jan Pechanec's "How the SCP protocol works": ``D<mode> 0 <name>`` opens a directory and ``E`` closes it, ``C<mode>
+<size> <name>`` is followed by that many bytes and a status byte (0, or 1 and a line of complaint). The sender waits for
+a zero byte before it starts, after each such line, and once more after each file's content. Those answers are always
+the same, so they are sent ahead: a few thousand at the start, topped up as the sender uses them. So it never waits for
+a round trip.
 """
 
 from __future__ import annotations
 
 import errno
 import os
-import re
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -20,21 +19,11 @@ from dataclasses import dataclass
 from pacha.errors import DamagedError, PachaError
 from pacha.files.dirfd import CREATE, DIRECTORY
 from pacha.system.syscalls import write_all
-from pacha.wire.remote_errors import RemoteFault, classify_words, missing_name
+from pacha.wire.remote_errors import missing_name
+from pacha.wire.scp_header import check_name, complaint, parse_header
 from pacha.wire.scp_stream import LOOK, Duplex, Sender, odd, start_of
 
-_CONTROL = re.compile(rb"[\x00-\x1f\x7f]")
-_NAME_MAX = 255
 _LARGE = 1 << 20  #: bytes from which on a file is checked against the free space first
-_HEADER = re.compile(rb"([CD])([0-7]{4}) ([0-9]{1,19}) (.*)", re.DOTALL)
-
-
-class RemoteError(DamagedError):
-    """The sender reported an error, perhaps because a push changed the tree: try again."""
-
-
-class Refused(RemoteError):
-    """The path does not exist on the master: the sender said so first of all."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,7 +139,8 @@ class _Sink:
     def _enter_top(self, top: bytes) -> None:
         if self._sender.ended():
             raise DamagedError("The master sent nothing of what was asked for.", "", LOOK, code="scp-nothing-sent")
-        kind, _, _, name = self._header(self._sender.line(), first=True)
+        kind, _, _, name = parse_header(self._sender.line(), first=True)
+        self._sender.spend()
         if kind != b"D" or name != top:
             raise odd(f"something else than the directory {start_of(top)}", name)
         self._count()
@@ -162,20 +152,21 @@ class _Sink:
             self._sender.spend()
             self._leave()
             return
-        if self._is_of_no_matter(line):
+        if self._can_be_ignored(line):
             self._count()
             self._passed_over += 1
             return
-        kind, mode, size, name = self._header(line, first=False)
+        kind, mode, size, name = parse_header(line, first=False)
+        self._sender.spend()
         folder = self._open[-1]
-        _check_name(name)
+        check_name(name)
         self._count()
         if kind == b"D":
             self._enter(folder, name)
         else:
             self._file(folder, name, size, mode)
 
-    def _is_of_no_matter(self, line: bytes) -> bool:
+    def _can_be_ignored(self, line: bytes) -> bool:
         """Whether the sender could not read a file that would not be written anyway.
 
         An example is Mercurial's lock, a dangling link, which stays when its process dies. The sender continues with
@@ -183,18 +174,8 @@ class _Sink:
         """
         if line[:1] != b"\x01":
             return False
-        name, _ = _missing(line[1:])
+        name = missing_name(line[1:])
         return name is not None and not self._accept(self._open[-1].child(name), False)
-
-    def _header(self, line: bytes, *, first: bool) -> tuple[bytes, int, int, bytes]:
-        """Parse a ``C`` or ``D`` line: kind, mode, size in bytes, name."""
-        if line[:1] in (b"\x01", b"\x02"):
-            raise _complaint(line[1:], first=first)
-        match = _HEADER.fullmatch(line)
-        if match is None:
-            raise odd("a line that is not of the scp protocol", line)
-        self._sender.spend()
-        return match[1], int(match[2], 8), int(match[3]), match[4]
 
     def _count(self) -> None:
         self._entries += 1
@@ -256,7 +237,7 @@ class _Sink:
                 _write(fd, piece, path)
         status = self._sender.chunk(1)
         if status in (b"\x01", b"\x02"):
-            raise _complaint(self._sender.line(), first=False)
+            raise complaint(self._sender.line(), first=False)
         if status != b"\0":
             raise odd(f"no status after {start_of(path)}", status)
         self._sender.spend()
@@ -286,24 +267,3 @@ def _not_written(path: bytes, error: OSError) -> PachaError:
         "Make room, or set TMPDIR to a folder with more, and run it again.",
         code="copy-not-written",
     )
-
-
-def _check_name(name: bytes) -> None:
-    if name in (b"", b".", b"..") or b"/" in name or len(name) > _NAME_MAX:
-        raise odd("a name that is not a plain file name", name)
-    if _CONTROL.search(name):
-        raise odd("a name with control characters", name)
-
-
-def _complaint(text: bytes, *, first: bool) -> RemoteError:
-    """The error for a message of the sender (``scp: PATH: No such file or directory``)."""
-    _, missing = _missing(text)
-    message, why = "The master could not send what was asked for.", f"it says: {start_of(text)}"
-    if first and missing:
-        return Refused(message, why, LOOK, subject=start_of(text), code="scp-nothing-there")
-    return RemoteError(message, why, LOOK, subject=start_of(text), code="scp-refused")
-
-
-def _missing(text: bytes) -> tuple[bytes | None, bool]:
-    """The name that a message of the sender says is missing (None: none), and whether it says that something is."""
-    return missing_name(text), classify_words(text.decode("utf-8", "replace")) is RemoteFault.MISSING

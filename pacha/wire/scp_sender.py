@@ -29,7 +29,7 @@ class _Source:
     accept: Callable[[bytes, bool], bool]
 
     def send(self, folder: int, name: bytes, path: bytes) -> None:
-        """Send an open ``folder``, ``path`` below the first one (b"": it is that)."""
+        """Send the open ``folder``, which lies at ``path`` below the first one (b"": it is the first one)."""
         self.pipe.write(b"D0700 0 %b\n" % name)
         with os.scandir(folder) as listing:
             items = [(os.fsencode(item.name), item.is_dir(follow_symlinks=False)) for item in listing]

@@ -63,12 +63,7 @@ class Sender:
     def chunk(self, most: int) -> bytes:
         """Between one and ``most`` bytes."""
         if self.ended():
-            raise DamagedError(
-                "The transfer ended early.",
-                "the sender stopped in the middle",
-                "Run this again.",
-                code="transfer-ended-early",
-            )
+            raise _ended_early()
         piece = self._data[self._at : self._at + most]
         self._at += len(piece)
         return piece
@@ -79,15 +74,19 @@ class Sender:
             if len(self._data) - self._at >= self._line_max:
                 raise odd("a line that is too long", self._data[self._at :])
             if not self._more():
-                raise DamagedError(
-                    "The transfer ended early.",
-                    "the sender stopped in the middle",
-                    "Run this again.",
-                    code="transfer-ended-early",
-                )
+                raise _ended_early()
         text = self._data[self._at : end]
         self._at = end + 1
         return text
+
+
+def _ended_early() -> DamagedError:
+    return DamagedError(
+        "The transfer ended early.",
+        "the sender stopped in the middle",
+        "Run this again.",
+        code="transfer-ended-early",
+    )
 
 
 def odd(what: str, data: bytes) -> DamagedError:

@@ -45,7 +45,7 @@ class TarUpload:
         self._format: Future[list[str]] | None = None  #: of the first one
 
     def make(self, folder: bytes) -> bool:
-        """Make ``folder`` for a repository: the first by ``hg init``, which tells the format of the others.
+        """Make ``folder`` for a repository: the first by ``hg init``, which shows the format of all.
 
         Returns whether it was made by this call. Makes none after the first one failed.
         """
@@ -128,7 +128,7 @@ def pack(repository: str, names: Iterable[bytes]) -> Generator[bytes, None, None
 
 
 def _tell(fd: int, names: Iterable[bytes]) -> None:
-    """Write what to pack to the pipe ``fd``, and close it. Raises CannotStream where nobody reads that to its end."""
+    """Write the names of what to pack to the pipe ``fd``, and close it. Raises CannotStream if tar stops reading."""
     store, told = os.fsencode(STORE), 0.0
     try:
         with open(fd, "wb") as pipe:

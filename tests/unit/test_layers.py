@@ -66,7 +66,7 @@ OWNERS: dict[str, frozenset[str]] = {
         )
     ),
     "hgdemandimport": frozenset({"store.hg.__init__"}),
-    "sqlite3": frozenset({"store.database", "store.scan_cache", "fleet.index"}),
+    "sqlite3": frozenset({"store.database", "store.scan_cache", "fleet.index", "fleet.index_file"}),
     "click": frozenset({"__main__", *(name for name in MODULES if name.split(".")[0] in ("cli", "ui"))}),
 }
 KNOWN = frozenset().union(*ROWS)

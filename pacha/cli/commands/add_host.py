@@ -11,8 +11,9 @@ from pacha.cli.context import CliContext
 from pacha.errors import ExitCode, UsageError
 from pacha.server import add_host
 from pacha.server.add_hosts import MOST_BYTES, HostListError, add_hosts
-from pacha.server.role import of_master
 from pacha.text import escape
+
+_KEY_MAX = 1 << 20  #: bytes
 
 
 @cli.command("add-host")
@@ -57,13 +58,20 @@ def add_host_command(
         )
     if listed is not None:
         return _add_all(cli_context, listed.read(MOST_BYTES + 1), user, install, allowed, replace=replace)
-    text = key.read(1 << 20) if key is not None else None
-    hosts_path = of_master(cli_context.load_of_master()).hosts_path
-    added = add_host.add_host(hosts_path, host, user, text, install, allowed, replace=replace)
+    public_key = key.read(_KEY_MAX) if key is not None else None
+    return _add_one(cli_context, host, public_key, user, install, allowed, replace=replace)
+
+
+def _add_one(
+    cli_context: CliContext, host: str, public_key: bytes | None, user: str | None, install: str | None,
+    allowed: add_host.Allowed, *, replace: bool,
+) -> ExitCode:  # fmt: skip
+    """Add a host, and print what came of it."""
+    hosts_path = cli_context.master_config().hosts_path
+    added = add_host.add_host(hosts_path, host, user, public_key, install, allowed, replace=replace)
     console = cli_context.console
-    console.tell(
-        f"{escape(added.path)} is ready for '{host}'" + (f" (account {added.account})." if added.account else ".")
-    )
+    account = f" (account {added.account})" if added.account else ""
+    console.tell(f"{escape(added.path)} is ready for '{host}'{account}.")
     if added.installed:
         console.tell(f"The key is {added.installed} in {install}'s authorized_keys.")
     elif added.line:
@@ -78,7 +86,7 @@ def _add_all(
 ) -> ExitCode:  # fmt: skip
     """Add the hosts of a list, and print what came of it."""
     console = cli_context.console
-    hosts_path = of_master(cli_context.load_of_master()).hosts_path
+    hosts_path = cli_context.master_config().hosts_path
     try:
         added = add_hosts(hosts_path, text, user, install, allowed, replace=replace)
     except HostListError as error:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 
 import click
@@ -16,6 +15,7 @@ from pacha.history.annotate import annotate
 from pacha.store import selection
 from pacha.ui import annotate as shown
 from pacha.ui import history
+from pacha.ui.console import print_json
 
 
 @cli.command("annotate")
@@ -27,7 +27,7 @@ from pacha.ui import history
 def annotate_command(cli_context: CliContext, path: str, at: str, host: str, as_json: bool) -> ExitCode:
     """Show when each line of a file came in, and who pushed it: id and time of the snapshot, user, line.
 
-    Who edited the file Pacha cannot know.
+    Pacha cannot know who edited the file.
 
     \b
     Example: pacha annotate /etc/fstab
@@ -39,7 +39,7 @@ def annotate_command(cli_context: CliContext, path: str, at: str, host: str, as_
         entry = lookup.file_of(snapshot, selection.path_candidates(os.fsencode(path)))
         annotated = annotate(snapshots, snapshot, entry, revision)
         if as_json:
-            click.echo(json.dumps(shown.as_json(annotated, snapshots.host), indent=1))
+            print_json(shown.as_json(annotated, snapshots.host))
         else:
             history.show(shown.lines(annotated))
         return warn_unreadable(cli_context, snapshots)

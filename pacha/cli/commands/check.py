@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-
 import click
 
 from pacha.cli.app import cli
@@ -11,9 +9,8 @@ from pacha.cli.context import CliContext
 from pacha.errors import ExitCode
 from pacha.server.check import check
 from pacha.server.check_results import CheckResult
-from pacha.server.role import of_master
 from pacha.ui.check import check_json, check_lines
-from pacha.ui.console import Console
+from pacha.ui.console import Console, print_json
 from pacha.ui.spinner import clear, waiting
 
 
@@ -32,9 +29,9 @@ def check_command(cli_context: CliContext, hosts: tuple[str, ...], rehearse: boo
     results: list[CheckResult] = []
     on_result = results.append if as_json else lambda result: _show(console, result)
     with waiting(quiet=console.quiet):
-        code = check(of_master(cli_context.load_of_master()), hosts, rehearse, on_result)
+        code = check(cli_context.master_config(), hosts, rehearse, on_result)
     if as_json:
-        click.echo(json.dumps([check_json(result) for result in results], indent=2))
+        print_json([check_json(result) for result in results], indent=2)
     return code
 
 

@@ -17,12 +17,12 @@ from pacha.errors import ExitCode, UsageError
 from pacha.fleet import digest_marks, pages
 from pacha.fleet.digest import Digest, digest
 from pacha.fleet.secrecy import Secrecy
-from pacha.server.role import of_master
 from pacha.store.revspec import begin_of
 from pacha.system import sendmail
 from pacha.text import escape
 from pacha.ui import digest as shown
 from pacha.ui import history
+from pacha.ui.console import print_json
 from pacha.ui.digest_page import DIGESTS, digest_page, index_page, page_name
 from pacha.ui.report_page import INDEX, is_host_page
 
@@ -46,7 +46,8 @@ def digest_command(
 
     What is secret is named and not shown: files that others may not read, private keys, password files, lines with
     passwords and tokens. Each change is told once: the next digest begins where this one ended, host by host. With
-    another --since than 'last' that stays as it is. If nothing changed there is no mail and no page.
+    another --since than 'last', the next digest begins as if this one had not been. If nothing changed there is no mail
+    and no page.
 
     \b
     Example: pacha digest --mail root
@@ -60,9 +61,9 @@ def digest_command(
         )
     if mail:
         sendmail.check_address(mail)
-    config = cli_context.load_of_master()
+    config = cli_context.master_config()
     begin = None if since == _LAST else begin_of(since, time.time())
-    with digest_marks.opened(of_master(config).hosts_path, _WAIT) as file, open_fleet(cli_context) as fleet:
+    with digest_marks.opened(config.hosts_path, _WAIT) as file, open_fleet(cli_context) as fleet:
         found = digest(fleet, file.read(), Secrecy(config.secret), begin, split_globs(hosts))
         _tell(cli_context, found, mail, folder, as_json=as_json)
         if begin is None:
@@ -71,10 +72,10 @@ def digest_command(
 
 
 def _tell(cli_context: CliContext, found: Digest, mail: str, folder: Path | None, *, as_json: bool) -> None:
-    """Hand it over; when this returns, it is where it should be."""
+    """Deliver the digest; when this returns, it has arrived."""
     master = os.uname().nodename
     if as_json:
-        click.echo(json.dumps(shown.digest_json(found), indent=1))
+        print_json(shown.digest_json(found))
     elif found.is_empty:
         cli_context.console.tell("Nothing changed." if not (mail or folder) else "Nothing changed: nothing is sent.")
     elif mail:
@@ -93,6 +94,6 @@ def _tell(cli_context: CliContext, found: Digest, mail: str, folder: Path | None
 
 
 def _identity(found: Digest) -> str:
-    """The same for a digest that has to be sent again because its sending was not remembered."""
+    """An id for the mail. It stays the same if the digest is sent again because its marks were not written."""
     told = [[host.host, host.tip] for host in found.hosts] + [[name] for name in found.news] + [list(found.globs)]
     return f"pacha-digest.{int(found.since)}.{hashlib.sha256(json.dumps(told).encode()).hexdigest()[:24]}"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from contextlib import suppress
 
@@ -12,10 +11,11 @@ from pacha.cli.app import cli
 from pacha.cli.context import CliContext
 from pacha.errors import ExitCode, PachaError
 from pacha.host import doctor
-from pacha.host.doctor import Check
+from pacha.host.doctor_check import Check, exit_code
 from pacha.server import doctor as of_master
 from pacha.server.role import is_master_alone
 from pacha.ui import overview
+from pacha.ui.console import print_json
 from pacha.ui.spinner import waiting
 
 
@@ -40,8 +40,8 @@ def doctor_command(cli_context: CliContext, as_json: bool) -> ExitCode:
                 master = check.master
                 click.echo(overview.check_text(check))
     if as_json:
-        click.echo(json.dumps([overview.check_json(check) for check in checks], indent=2))
-    return doctor.exit_code(checks)
+        print_json([overview.check_json(check) for check in checks], indent=2)
+    return exit_code(checks)
 
 
 def _checks(cli_context: CliContext) -> Iterator[Check]:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-
 import click
 
 from pacha.cli.app import cli
@@ -13,6 +11,7 @@ from pacha.errors import ExitCode, UsageError
 from pacha.fleet import drift
 from pacha.fleet.drift import Drift
 from pacha.ui import history
+from pacha.ui.console import print_json
 from pacha.ui.drift import Diffs, drift_json, drift_lines, drift_name
 
 
@@ -52,22 +51,22 @@ def drift_command(
     ignore = cli_context.load_of_master(quietly=True).drift_ignore
     with open_fleet(cli_context) as fleet:
         if packages:
-            found = list(drift.drift_of_packages(fleet, [*hosts, *likes]))
+            drifts = list(drift.drift_of_packages(fleet, [*hosts, *likes]))
         else:
             folder = drift.absolute(paths[0]) if paths else b"/"
             unlike, every = hosts[0] if likes else "", [*hosts, *likes]
-            found = drift.drift_at(fleet, folder, every, content_only=content_only, ignore=ignore, unlike=unlike)
+            drifts = drift.drift_at(fleet, folder, every, content_only=content_only, ignore=ignore, unlike=unlike)
         faults = fleet.faults([*hosts, *likes])
-        diffs = {} if names or packages else drift.readable_diffs(fleet, found, faults)
-    _show(found, diffs, faults, names=names, as_json=as_json)
-    differs = any(len(one.groups) > 1 for one in found)
+        diffs = {} if names or packages else drift.readable_diffs(fleet, drifts, faults)
+    _show(drifts, diffs, faults, names=names, as_json=as_json)
+    differs = any(len(one.groups) > 1 for one in drifts)
     return max(warn_faults(cli_context, faults), ExitCode.CONCERNS if differs else ExitCode.DONE)
 
 
 def _show(found: list[Drift], diffs: Diffs, faults: list[str], *, names: bool, as_json: bool) -> None:
     if as_json:
         every = [drift_json(one, diffs) for one in found]
-        click.echo(json.dumps({"drift": every, "faults": faults}, indent=1))
+        print_json({"drift": every, "faults": faults})
     elif names:
         history.show(f"{drift_name(one)}\n".encode() for one in found)
     else:

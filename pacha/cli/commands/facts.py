@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import asdict
 
 import click
@@ -13,6 +12,7 @@ from pacha.cli.history_arguments import warn_unreadable
 from pacha.errors import ExitCode
 from pacha.history import access, companions
 from pacha.ui import machine
+from pacha.ui.console import print_json
 
 
 @cli.command("facts")
@@ -30,7 +30,7 @@ def facts_command(cli_context: CliContext, host: str, at: str, as_json: bool) ->
     with access.open_history(cli_context.history_context(host), host) as history:
         facts = companions.read_facts(history, history.find(at))
         if as_json:
-            click.echo(json.dumps(asdict(facts), indent=1))
+            print_json(asdict(facts))
         else:
             for line in machine.facts_lines(facts):
                 click.echo(line)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-
 import click
 
 from pacha.cli.app import cli
@@ -12,6 +10,7 @@ from pacha.cli.fleet_arguments import HOSTS_OPTION, open_fleet, split_globs, war
 from pacha.errors import ExitCode
 from pacha.fleet.find import find
 from pacha.ui import history
+from pacha.ui.console import print_json
 from pacha.ui.find import found_json, found_text
 
 
@@ -34,7 +33,7 @@ def find_command(cli_context: CliContext, glob: str, hosts: str, as_json: bool) 
         found = find(fleet, glob, globs)
         if as_json:
             every = [found_json(one) for one in found]
-            click.echo(json.dumps({"found": every, "faults": fleet.faults(globs)}, indent=1))
+            print_json({"found": every, "faults": fleet.faults(globs)})
         else:
             history.show(f"{found_text(one)}\n".encode() for one in found)
         return warn_faults(cli_context, fleet.faults(globs))

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-
 import click
 
 from pacha.cli.app import cli
@@ -16,7 +14,7 @@ from pacha.fleet.drift import absolute
 from pacha.fleet.history_grep import HistoryMatch, grep_history
 from pacha.ui import grep as shown
 from pacha.ui import history
-from pacha.ui.console import size_text
+from pacha.ui.console import print_json, size_text
 
 
 @cli.command("grep")
@@ -51,7 +49,7 @@ def grep_command(
             return warn_faults(cli_context, [])
         search = grep.grep(fleet, pattern, folders, split_globs(hosts))
     if as_json:
-        click.echo(json.dumps(shown.search_json(search), indent=1))
+        print_json(shown.search_json(search))
     elif without:
         history.show(f"{host}\n".encode() for host in search.without)
     else:
@@ -66,6 +64,6 @@ def grep_command(
 
 def _show_history(found: list[HistoryMatch], *, as_json: bool) -> None:
     if as_json:
-        click.echo(json.dumps({"matches": [shown.history_match_json(match) for match in found]}, indent=1))
+        print_json({"matches": [shown.history_match_json(match) for match in found]})
     else:
         history.show(f"{line}\n".encode() for match in found for line in shown.history_match_lines(match))

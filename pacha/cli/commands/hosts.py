@@ -12,7 +12,6 @@ from pacha.fleet.drift import absolute
 from pacha.fleet.report import DriftReport, drift_reports
 from pacha.server import hosts
 from pacha.server.purge_counts import purge_counts
-from pacha.server.role import of_master
 from pacha.ui.hosts import hosts_json, hosts_text, problem
 from pacha.ui.prometheus import prometheus_text
 
@@ -38,7 +37,7 @@ def hosts_command(cli_context: CliContext, form: str | None, drift: tuple[str, .
         raise UsageError(
             "--drift goes with --prometheus.", "", "To look at it: pacha drift PATH", code="drift-without-prometheus"
         )
-    hosts_path = of_master(cli_context.load_of_master()).hosts_path
+    hosts_path = cli_context.master_config().hosts_path
     every = hosts.hosts(hosts_path)
     if form == "prometheus":
         counts = purge_counts(hosts_path, [host.host for host in every])

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Iterator, Sequence
 from itertools import islice
@@ -19,6 +18,7 @@ from pacha.history.reader import History
 from pacha.store import purges
 from pacha.text import escape
 from pacha.ui import history
+from pacha.ui.console import print_json
 
 
 @cli.command("log")
@@ -53,7 +53,7 @@ def log_command(
         if not entries and not as_json:
             cli_context.console.warn("no snapshot touched " + ", ".join(escape(path[0]) for path in paths))
         if as_json:
-            click.echo(json.dumps([history.log_json(entry, snapshots.host) for entry in entries], indent=1))
+            print_json([history.log_json(entry, snapshots.host) for entry in entries])
         else:
             history.show(_lines(snapshots, entries, candidates, concerns, patch=patch))
         cli_context.console.concerns(concerns)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 
 import click
@@ -14,6 +13,7 @@ from pacha.errors import ExitCode, UsageError
 from pacha.history import access, lookup
 from pacha.history.ls import ls
 from pacha.ui import history
+from pacha.ui.console import print_json
 from pacha.ui.ls import entry_json, entry_lines
 
 
@@ -42,7 +42,7 @@ def ls_command(cli_context: CliContext, words: tuple[str, ...], at: str, recursi
         path = lookup.candidate_in(snapshot, paths[0]) if paths else b""
         entries = list(ls(snapshot, path, recursive=recursive))
         if as_json:
-            click.echo(json.dumps([entry_json(entry) for entry in entries], indent=1))
+            print_json([entry_json(entry) for entry in entries])
         else:
             history.show(os.fsencode(f"{line}\n") for line in entry_lines(entries))
         return warn_unreadable(cli_context, snapshots)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-
 import click
 
 from pacha.cli.app import cli
@@ -12,6 +10,7 @@ from pacha.cli.history_arguments import warn_unreadable
 from pacha.errors import ExitCode
 from pacha.history import access, companions
 from pacha.ui import history, packages
+from pacha.ui.console import print_json
 
 
 @cli.command("packages")
@@ -32,7 +31,7 @@ def packages_command(cli_context: CliContext, host: str, at: str, as_json: bool)
     with access.open_history(cli_context.history_context(host), host) as snapshots:
         found = companions.read_packages(snapshots, snapshots.find(at))
         if as_json:
-            click.echo(json.dumps(packages.as_json(found), indent=1))
+            print_json(packages.as_json(found))
         else:
             history.show(f"{line}\n".encode() for line in packages.lines(found))
         return warn_unreadable(cli_context, snapshots)

@@ -16,7 +16,6 @@ from pacha.config.load import Config
 from pacha.errors import ConfigError, ExitCode, PachaError, UsageError
 from pacha.server import hosts, purge, purge_choice, purge_clock
 from pacha.server.purge_choice import PurgeOrder
-from pacha.server.role import of_master
 from pacha.store.purges import BY_AGE
 from pacha.text import printable
 from pacha.ui.console import Console
@@ -87,7 +86,7 @@ def purge_command(
              pacha purge bar --older-than 2y --keep-monthly 24
              pacha purge --all --yes
     """
-    config = of_master(cli_context.load_of_master())
+    config = cli_context.master_config()
     if not (paths or before or at or older_than):
         older_than, keep_monthly = config.keep or "", keep_monthly or config.keep_monthly * bool(config.keep)
     order = PurgeOrder(

@@ -8,7 +8,6 @@ from pacha.cli.app import cli
 from pacha.cli.context import CliContext
 from pacha.errors import ExitCode
 from pacha.server import rename
-from pacha.server.role import of_master
 from pacha.text import escape
 
 
@@ -28,7 +27,7 @@ def rename_command(cli_context: CliContext, old: str, new: str, now: bool, dry_r
     \b
     Example: pacha rename bar baz
     """
-    hosts_path = of_master(cli_context.load_of_master()).hosts_path
+    hosts_path = cli_context.master_config().hosts_path
     console, planned = cli_context.console, rename.plan(hosts_path, old, new)
     console.say(f"The folder {escape(planned.source)} becomes {escape(planned.target)}.")
     if planned.keys:

@@ -9,7 +9,6 @@ from pacha.cli.context import CliContext
 from pacha.errors import ExitCode, UsageError
 from pacha.server import retire, retired
 from pacha.server.retire import PlannedRetirement, Returned
-from pacha.server.role import of_master
 from pacha.text import escape, local_minute, printable
 
 
@@ -41,7 +40,7 @@ def retire_command(
     Example: pacha retire bar -m "sold in May"
              pacha retire --undo bar
     """
-    hosts_path = of_master(cli_context.load_of_master()).hosts_path
+    hosts_path = cli_context.master_config().hosts_path
     if listing:
         return _list(hosts_path)
     if host is None:

@@ -8,6 +8,7 @@ import click
 
 from pacha.cli.app import cli
 from pacha.server import serve
+from pacha.server.command_filter import rights
 
 
 @cli.command("serve")
@@ -26,6 +27,6 @@ def serve_command(
     Example, a line of ~/.ssh/authorized_keys (pacha add-host writes it):
     restrict,command="pacha serve bar --hosts-path /pacha/hosts" ssh-ed25519 AA...
     """
-    may = serve.rights(rebuild_only=rebuild_only, push_only=push_only)
+    may = rights(rebuild_only=rebuild_only, push_only=push_only)
     command = os.environ.get("SSH_ORIGINAL_COMMAND")
     return serve.serve(host, os.fsencode(hosts_path), may, command, serve.direct(control, repository))

@@ -58,7 +58,7 @@ class Agent:
             self._sock.sendall(struct.pack(">IB", 1 + len(message), kind) + message)
             (length,) = struct.unpack(">I", self._read(4, until))
             if not 0 < length <= _LONGEST:
-                raise AgentError("it answers with what is no answer")
+                raise AgentError("its answer makes no sense")
             answer = self._read(length, until)
         except (OSError, AgentError) as error:
             self.close()

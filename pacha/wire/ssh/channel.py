@@ -36,12 +36,12 @@ class Result:
 class Channel(Protocol):
     """What carries a command: paramiko's channel, or one of the system's ssh (``multiplexed_channel``)."""
 
-    exit_status: int  #: -1 as long as there is none
+    exit_status: int  #: -1 until there is one
     status_event: threading.Event  #: set with the exit status, or when there will be none
 
     @property
     def eof_received(self) -> int:
-        """Whether its output came to its end, and not the connection."""
+        """Whether its output has ended, and not only the connection."""
 
     def settimeout(self, timeout: float) -> None: ...
     def send(self, data: bytes, /) -> int: ...
@@ -59,10 +59,10 @@ class Carrier(Protocol):
     failures: tuple[type[Exception], ...]  #: what its channels raise when it is lost
 
     def is_active(self) -> bool:
-        """Whether it is not lost."""
+        """Whether the connection is still there."""
 
     def queued(self, idle: float) -> int:
-        """Our bytes that are still on their way; where that is not known, by the seconds ``idle`` of a stream."""
+        """Our bytes that are still on their way; if unknown, an estimate from the ``idle`` seconds of a stream."""
 
     def lost(self, why: str) -> UnreachableError:
         """The error for a lost connection."""

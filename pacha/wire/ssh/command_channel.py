@@ -15,7 +15,7 @@ from pacha.wire.ssh.library import paramiko
 
 
 class CommandChannel(paramiko.Channel):
-    """A channel whose close is the last that is sent. Made of an open one by ``of``."""
+    """A channel that sends nothing after its close. ``of`` makes it from an open channel."""
 
     _senders = 0
     _farewell: tuple[Any, ...] = ()  #: messages that close it, to send when nobody sends

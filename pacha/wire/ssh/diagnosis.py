@@ -1,6 +1,6 @@
-"""Find out why the system's ssh did not get in: it says so in words for people alone.
+"""Find out why the system's ssh failed to log in: its own messages are for people alone.
 
-Pacha goes the same way with paramiko, as far as the login.
+So Pacha takes the same steps with paramiko, up to the login.
 """
 
 from __future__ import annotations
@@ -18,18 +18,18 @@ from pacha.wire.ssh.known_hosts import authorities
 _OWN_LIMITS = ("no-common-algorithm", "login-refused")
 
 
-def diagnose(endpoint: Endpoint, timeout: float, said: str) -> UnreachableError:
-    """The error for an ssh that ``said`` last (a line) why it failed."""
+def diagnose(endpoint: Endpoint, timeout: float, last_line: str) -> UnreachableError:
+    """The error for an ssh that failed, with the ``last_line`` that it printed."""
     try:
         _greet(endpoint, timeout)
     except UnreachableError as error:
         signed = error.code == "host-key-unknown" and authorities(endpoint.known_hosts, endpoint.host_key_name)
-        return _unknown(endpoint, said) if signed or error.code in _OWN_LIMITS else error
+        return _unknown(endpoint, last_line) if signed or error.code in _OWN_LIMITS else error
     except PachaError:
-        return _unknown(endpoint, said)
+        return _unknown(endpoint, last_line)
     return UnreachableError(
         f"{endpoint.host} does not let us in as {endpoint.user}.",
-        said,
+        last_line,
         f"See why: {ssh_command(endpoint, ['-v', '-o', 'BatchMode=yes'])}",
         code="login-refused",
     )
@@ -46,10 +46,10 @@ def _greet(endpoint: Endpoint, timeout: float) -> None:
             through.close()
 
 
-def _unknown(endpoint: Endpoint, said: str) -> UnreachableError:
+def _unknown(endpoint: Endpoint, last_line: str) -> UnreachableError:
     return UnreachableError(
         f"OpenSSH does not get into {endpoint.host} as {endpoint.user}.",
-        said,
+        last_line,
         f"See why: {ssh_command(endpoint, ['-v', '-o', 'BatchMode=yes'])}",
         code="ssh-failed",
     )

@@ -10,6 +10,7 @@ import socket
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeAlias
 
 from pacha.errors import ConfigError
 from pacha.system.home import expand_home, home_dir
@@ -24,6 +25,9 @@ _PORT = re.compile(r"[1-9][0-9]{0,3}|[1-5][0-9]{4}|6[0-4][0-9]{3}|65[0-4][0-9]{2
 _JUMP = re.compile(r"(?:ssh://)?(?:([^@]+)@)?(\[[^]]+\]|[^:]+)(?::([0-9]+))?/?")
 _DEFAULT_KEYS = ("~/.ssh/id_ed25519", "~/.ssh/id_ecdsa", "~/.ssh/id_rsa")
 _TOKEN = re.compile(r"%(.?)|\$\{(\w+)\}", re.DOTALL)
+_SSH_PORT = 22
+
+Tokens: TypeAlias = "Mapping[str, str | Callable[[], str]]"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -116,33 +120,20 @@ def _endpoint(
     known_hosts: str | None,
     through: Endpoint | None,
 ) -> Endpoint:
-    host = _text(settings, "hostname", name)
-    login = user or _text(settings, "user", "") or _account()
-    number = port or _text(settings, "port", "22")
-    _check(_HOST, host, "name")
-    _check(_USER, login, "user")
-    _check(_PORT, str(number), "port")
-    number = int(number)
-    outside = host if number == 22 else f"[{host}]:{number}"
+    host, number, login = _address(name, settings, user, port)
     alias = _text(settings, "hostkeyalias", "")
     tokens = _tokens(name, host, number, login, alias or name, _text(settings, "proxyjump", ""))
-    files = _list(settings, "identityfile")
-    usual = _are_usual(files)
-    if "identityfile" not in settings:
-        files = list(_DEFAULT_KEYS)
-    keys = [key] if key else [_filled(file, tokens) for file in files]
-    known = [known_hosts] if known_hosts else _words(settings, "userknownhostsfile", "~/.ssh/known_hosts")
-    system_known = _words(settings, "globalknownhostsfile", SYSTEM_KNOWN_HOSTS)
+    keys, are_named = _key_files(settings, key, tokens)
     return Endpoint(
         host=host,
         port=number,
         user=login,
-        key_files=tuple(expand_home(file) for file in keys),
-        known_hosts=tuple(expand_home(file) for file in (*known, *system_known)),
-        host_key_name=alias or outside,
+        key_files=keys,
+        known_hosts=_known_hosts(settings, known_hosts),
+        host_key_name=alias or (host if number == _SSH_PORT else f"[{host}]:{number}"),
         proxy_jump=through,
         only_these_keys=bool(key) or _text(settings, "identitiesonly", "no").lower() == "yes",
-        named_keys=bool(key) or not usual,
+        named_keys=are_named,
         certificates=tuple(expand_home(_filled(file, tokens)) for file in _list(settings, "certificatefile")),
         agent=_agent(_text(settings, "identityagent", ""), tokens),
         proxy_command=_proxy_command(settings, tokens) if through is None else None,
@@ -150,6 +141,32 @@ def _endpoint(
         control_path=_text(settings, "controlpath", ""),
         asks_for_host_keys="knownhostscommand" in settings,
     )
+
+
+def _address(name: str, settings: Settings, user: str | None, port: int | None) -> tuple[str, int, str]:
+    """The host, the port and the account that ``name`` stands for. Raises ConfigError."""
+    host = _text(settings, "hostname", name)
+    login = user or _text(settings, "user", "") or _account()
+    number = str(port or _text(settings, "port", str(_SSH_PORT)))
+    _check(_HOST, host, "name")
+    _check(_USER, login, "user")
+    _check(_PORT, number, "port")
+    return host, int(number), login
+
+
+def _key_files(settings: Settings, key: str | None, tokens: Tokens) -> tuple[tuple[str, ...], bool]:
+    """The files of the keys to try, and whether they are others than ssh's default ones."""
+    if key:
+        return (expand_home(key),), True
+    files = _list(settings, "identityfile")
+    tried = files if "identityfile" in settings else _DEFAULT_KEYS
+    return tuple(expand_home(_filled(file, tokens)) for file in tried), not _are_usual(files)
+
+
+def _known_hosts(settings: Settings, given: str | None) -> tuple[str, ...]:
+    own = [given] if given else _words(settings, "userknownhostsfile", "~/.ssh/known_hosts")
+    of_system = _words(settings, "globalknownhostsfile", SYSTEM_KNOWN_HOSTS)
+    return tuple(expand_home(file) for file in (*own, *of_system))
 
 
 def _account() -> str:
@@ -188,8 +205,8 @@ def _are_usual(files: list[str]) -> bool:
     return not files or (len(files) > 3 and all(file.startswith("~/.ssh/id_") for file in files))
 
 
-def _tokens(name: str, host: str, port: int, user: str, alias: str, jump: str) -> Mapping[str, str | Callable[[], str]]:
-    """The values of the TOKENS of ssh_config(5)."""
+def _tokens(name: str, host: str, port: int, user: str, alias: str, jump: str) -> Tokens:
+    """The values of the TOKENS of ssh_config(5), by their letter."""
     return {
         "%": "%",
         "d": home_dir,
@@ -206,7 +223,7 @@ def _tokens(name: str, host: str, port: int, user: str, alias: str, jump: str) -
     }
 
 
-def _filled(text: str, tokens: Mapping[str, str | Callable[[], str]]) -> str:
+def _filled(text: str, tokens: Tokens) -> str:
     """``text`` with its tokens and ``${VARIABLES}`` replaced. Raises ConfigError for an unknown one."""
 
     def value(match: re.Match[str]) -> str:
@@ -223,7 +240,7 @@ def _filled(text: str, tokens: Mapping[str, str | Callable[[], str]]) -> str:
     return _TOKEN.sub(value, text)
 
 
-def _agent(setting: str, tokens: Mapping[str, str | Callable[[], str]]) -> str | None:
+def _agent(setting: str, tokens: Tokens) -> str | None:
     """The socket that IdentityAgent names, as ``Endpoint.agent`` has it."""
     if setting in ("", "SSH_AUTH_SOCK"):
         return None
@@ -232,7 +249,7 @@ def _agent(setting: str, tokens: Mapping[str, str | Callable[[], str]]) -> str |
     return os.environ.get(setting[1:], "") if setting.startswith("$") else expand_home(_filled(setting, tokens))
 
 
-def _proxy_command(settings: Settings, tokens: Mapping[str, str | Callable[[], str]]) -> str | None:
+def _proxy_command(settings: Settings, tokens: Tokens) -> str | None:
     """The command of ProxyCommand; ``${...}`` in it is for the shell."""
     command = _text(settings, "proxycommand", "none")
     if command.lower() == "none":

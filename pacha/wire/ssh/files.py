@@ -14,7 +14,7 @@ _BY_HAND = "Log in by hand with ssh to see what answers there."
 
 
 def closed_pipe() -> BinaryIO:
-    """The read end of a closed pipe: for who reads what goes elsewhere."""
+    """The read end of a closed pipe, for a reader whose data goes elsewhere."""
     reader, writer = os.pipe()
     os.close(writer)
     return os.fdopen(reader, "rb", buffering=0)

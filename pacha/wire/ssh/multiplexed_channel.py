@@ -12,7 +12,7 @@ from pacha.wire.ssh.multiplexer import answers, begin_session, converse, exit_st
 
 
 class _End:
-    """Our end of a pair of sockets. It is closed only when no thread uses it, so that none uses another's number."""
+    """Our end of a pair of sockets. It is closed only when no thread uses it: the number may get another file."""
 
     def __init__(self, sock: socket.socket) -> None:
         self._sock = sock
@@ -44,7 +44,7 @@ class MultiplexedChannel:
         self.exit_status = -1
         self.status_event = threading.Event()
         self.closed = False
-        self.unanswered = 0  #: bytes sent since it last said something
+        self.unanswered = 0  #: bytes sent since something was last received
         self._path = path
         self._is_lost = False
         self._timeout = seconds
@@ -79,7 +79,7 @@ class MultiplexedChannel:
         return sent
 
     def recv(self, n: int, /) -> bytes:
-        """Up to ``n`` bytes; ``b""`` once the command has ended, so that a lost connection is never taken for that."""
+        """Up to ``n`` bytes; ``b""`` only if the command has ended, not if the connection is lost."""
         with self._stdout.used() as stream:
             stream.settimeout(self._timeout)
             data = stream.recv(n)

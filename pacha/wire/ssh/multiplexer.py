@@ -97,10 +97,10 @@ def exit_status(line: socket.socket) -> int:
 
 
 def receive(line: socket.socket) -> tuple[int, bytes]:
-    """The next message: its type and the rest. Raises EOFError at the end, ValueError for what is none."""
+    """The next message: its type and the rest. Raises EOFError at the end, ValueError for anything but a message."""
     length = int.from_bytes(_read(line, 4), "big")
     if not 4 <= length <= _LONGEST:
-        raise ValueError("this is no message of ssh")
+        raise ValueError("this is not a message of ssh")
     message = _read(line, length)
     return int.from_bytes(message[:4], "big"), message[4:]
 

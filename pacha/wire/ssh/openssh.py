@@ -1,4 +1,4 @@
-"""A connection that the system's own ssh makes (``pacha.ssh.command``): what it can log in with, Pacha can.
+"""A connection through the system's own ssh (``pacha.ssh.command``): however that logs in, Pacha can.
 
 One ssh logs in, and carries all commands (``multiplexer``). Where the user's ssh already has a connection there (the
 ControlPath of ssh_config(5)), that one carries them.
@@ -137,7 +137,7 @@ class OpenSsh(Commands):
 
 
 def find_ssh(command: str) -> str:
-    """The path of the ssh ``command`` (a path or a name). Raises ConfigError where none is to be trusted."""
+    """The path of the ssh ``command`` (a path or a name). Raises ConfigError if it is missing, or not to be trusted."""
     path = command if os.path.isabs(command) else shutil.which(command)
     if path is None or not os.access(path, os.X_OK):
         raise ConfigError(
@@ -157,14 +157,14 @@ def find_ssh(command: str) -> str:
 
 
 def _log_in(command: Sequence[str], endpoint: Endpoint, timeout: float, patience: float) -> None:
-    """Run ``command``, which ends when it is in. Tried again while the server drops the connection.
+    """Run ``command``, which ends once it has logged in. It is run again while the server drops the connection.
 
-    ssh tells only that it failed. So Pacha looks itself then, and where it finds no cause, ssh may have met a server
-    that was full for an instant: it is tried once more.
+    ssh says only that it failed. So Pacha then looks for the cause itself. If it finds none, the server may have been
+    full for an instant: ssh is run once more.
     """
     began, is_last = time.monotonic(), False
-    while (said := _ended(command, endpoint, 3 * timeout)) is not None:
-        error = ssh.diagnose(endpoint, timeout, said)  # only after a failure: it imports paramiko
+    while (last_line := _ended(command, endpoint, 3 * timeout)) is not None:
+        error = ssh.diagnose(endpoint, timeout, last_line)  # only after a failure: it imports paramiko
         wait = _AGAIN * random.uniform(0.5, 1.5)
         is_dropped = error.code == "login-dropped"
         if (is_last and not is_dropped) or error.code not in ("login-refused", "login-dropped"):
@@ -177,7 +177,7 @@ def _log_in(command: Sequence[str], endpoint: Endpoint, timeout: float, patience
 
 
 def _ended(command: Sequence[str], endpoint: Endpoint, seconds: float) -> str | None:
-    """None if ssh is in; else the last line that it said."""
+    """None if ssh has logged in; else the last line that it printed."""
     process = subprocess.Popen(
         command,
         stdin=subprocess.DEVNULL,

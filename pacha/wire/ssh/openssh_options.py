@@ -77,7 +77,7 @@ def _login(program: str, endpoint: Endpoint, timeout: float, stall: float) -> li
 
 
 def _config() -> Sequence[str]:
-    """The user's file, where it is not at its usual place; without it, ssh reads none."""
+    """The option for the user's file if it is not at its usual place; if there is none, ssh is to read no file."""
     folder = ssh_dir()
     if folder == os.path.join(home_dir(), ".ssh"):
         return ()
@@ -97,5 +97,5 @@ def _proxy(program: str, endpoint: Endpoint, timeout: float, stall: float) -> st
 
 
 def _quoted(path: str) -> str:
-    """A path as ssh_config(5) has it: its tokens and quotes are no such."""
+    """A path in quotes for ssh_config(5), with everything escaped that has a meaning there."""
     return '"' + path.replace("%", "%%").replace("\\", "\\\\").replace('"', '\\"') + '"'

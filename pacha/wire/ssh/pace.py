@@ -53,7 +53,7 @@ class Pace:
 
     @property
     def left(self) -> float:
-        """The seconds after which to look again; none if it is too far behind."""
+        """The seconds after which to look again; 0 or less if it is too far behind."""
         seconds = self._idle + self._digesting - self.behind
         return LOOK_ROUND if seconds > LOOK_ROUND else min(self.allowed - self.behind, LOOK_ROUND)
 

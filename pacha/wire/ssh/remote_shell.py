@@ -58,9 +58,9 @@ class _Ended(Exception):
 
 
 class RemoteShell:
-    """What runs commands over ``connection``: in one sh, or in a channel each where there is none, or where it talks.
+    """Runs commands over ``connection``: in one sh or, if there is none that can be used, each in a channel of its own.
 
-    Threads may use it side by side: what they ask is sent at once, and answered in turn.
+    Several threads may use it: their commands are sent at once, and answered in turn.
     """
 
     def __init__(self, connection: Commands) -> None:
@@ -84,7 +84,7 @@ class RemoteShell:
     ) -> Result:
         """Run a command, which reads no input, to its end; as ``Commands.run``.
 
-        Where there is no sh, ``unless`` tells whether it is needed no more. Raises NotNeeded then.
+        Raises NotNeeded if there is no sh, and ``unless()`` says that nobody needs the answer any more.
         """
         answer = self._answer(command_line(argv), timeout, limit)
         if answer is None and unless():
@@ -106,7 +106,7 @@ class RemoteShell:
             self._stream.close()
 
     def _answer(self, line: bytes, timeout: float, limit: int) -> Result | None:
-        """The end of what runs as ``line``; None where no sh does."""
+        """The result of the command ``line`` in sh; None if there is no sh."""
         if self._is_usable:
             with self._asking:
                 question = self._asked(line)
@@ -151,7 +151,7 @@ class RemoteShell:
                 raise lost(self._connection.endpoint, "the sh there that runs our commands has ended") from None
 
     def _has_greeted(self, stream: Stream) -> bool:
-        """Whether what answers in time is a sh that says nothing but what it is told to; else it is closed."""
+        """Whether sh answers in time, and with the greeting alone; closes it if not."""
         expected = self._greeting + b"\n"
         # A command in a channel of its own tells a lost connection.
         with alarm(_GREETING, stream.close), suppress(UnreachableError):
@@ -175,13 +175,13 @@ class RemoteShell:
             self._unread += piece
         if not 0 <= at <= limit:
             raise endless(self._connection.endpoint, question.line, limit)
-        found = bytes(self._unread[:at])
+        text = bytes(self._unread[:at])
         del self._unread[: at + len(end)]
-        return found
+        return text
 
 
 def _exit_status(text: bytes) -> int:
-    """Raises ValueError for what is none."""
+    """The exit status in ``text``. Raises ValueError."""
     if not text.isdigit() or int(text) > _STATUS_MAX:
         raise ValueError
     return int(text)

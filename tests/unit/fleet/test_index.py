@@ -1,17 +1,16 @@
-"""The index: a host is replaced as a whole or not at all; a damaged or older index is told, or made anew."""
+"""The index: a host is replaced as a whole or not at all."""
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from pacha.errors import PachaError
 from pacha.fleet.collect import HostRecord, SnapshotRow
-from pacha.fleet.index import Index, open_index
+from pacha.fleet.index import Index
+from pacha.fleet.index_file import open_index
 from pacha.store.snapshot import Watched
 
 ROOT = Watched(path=b"/etc", single=False, repository="etc", node="b" * 40, exclude=("*.bak",))
@@ -116,21 +115,3 @@ def test_what_no_host_has_any_more_is_swept(index: Index, monkeypatch: pytest.Mo
     index.remove("bar")
     index.sweep()
     assert list(index.paths()) == [] and index.hosts() == []
-
-
-def test_what_is_no_database_is_told(tmp_path: Path) -> None:
-    (tmp_path / "fleet.db").write_bytes(b"nonsense" * 1000)
-    with pytest.raises(PachaError) as caught, open_index(str(tmp_path / "fleet.db")):
-        pass
-    assert caught.value.code == "index-damaged"
-
-
-def test_an_index_of_another_version_is_made_anew(tmp_path: Path) -> None:
-    path = str(tmp_path / "fleet.db")
-    with open_index(path) as index:
-        index.replace("bar", "one", record(line("/etc/motd")))
-    with sqlite3.connect(path) as connection:
-        connection.execute("PRAGMA user_version = 99")
-    connection.close()
-    with open_index(path) as index:
-        assert index.hosts() == []

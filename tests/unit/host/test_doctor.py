@@ -9,10 +9,8 @@ import pytest
 
 from pacha.config.load import parse_config
 from pacha.host import doctor
-from pacha.host.doctor import Check
 from pacha.store.host_state import HostState
 from pacha.store.state import StateFolder
-from pacha.ui import overview
 from tests.support.signing import make_key, public
 from tests.support.standalone import Standalone, standalone_host  # noqa: F401  (a fixture)
 
@@ -21,18 +19,6 @@ def test_a_push_that_failed_is_shown_with_its_own_cure() -> None:
     found = doctor._last_push(HostState(failure="It broke. so", cure="On the master, run: this", succeeded=1.0))
     assert (found.result, found.cure) == ("it failed: It broke. so", "On the master, run: this")
     assert "pacha push" in doctor._last_push(HostState(failure="The last push was interrupted.")).cure
-
-
-def test_a_small_disk_is_not_said_to_have_nothing() -> None:
-    assert "24 MiB free" in doctor.room("the hosts folder", 24 << 20, "Make room.").result
-    assert "2.0 GiB free" in doctor.room("the hosts folder", 2 << 30, "Make room.").result
-
-
-def test_a_master_is_named_once() -> None:
-    named = Check(about="login", result="master.example.com does not let us in.", master="master.example.com")
-    assert overview.check_text(named).count("master.example.com") == 1
-    heading = overview.master_heading(named, "")
-    assert heading == "On the master master.example.com:" and overview.master_heading(named, named.master) == ""
 
 
 def test_a_state_folder_of_somebody_else_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

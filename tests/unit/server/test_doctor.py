@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from pacha.host.doctor import Check
+from pacha.host.doctor_check import Check
 from pacha.server import doctor
 from tests.support.heartbeats import leave_heartbeat
 

@@ -7,7 +7,7 @@ import json
 import pytest
 
 from pacha.errors import ExitCode
-from pacha.host.doctor import Check
+from pacha.host.doctor_check import Check
 from pacha.host.overview import Overview
 from pacha.ui.overview import check_json, check_text, master_heading, overview_text
 

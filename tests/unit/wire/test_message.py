@@ -89,3 +89,10 @@ def test_digests() -> None:
     for text in ("", "0A" * 32, "0a" * 31, "0a" * 33, "0a" * 32 + "\n", "\x1b" * 64):
         with pytest.raises(ValueError):
             message.digest(text)
+
+
+@pytest.mark.parametrize("value", [None, 1, "", "a" * 39, "A" * 40, "a" * 40 + "\n"])
+def test_what_is_no_node_is_refused(value: object) -> None:
+    assert message.node("0a" * 20) == "0a" * 20
+    with pytest.raises((TypeError, ValueError)):
+        message.node(value)

@@ -1,78 +1,44 @@
-"""What the commands of a plain account say, where that is not what the programs of that name say."""
+"""The commands of a plain account that change nothing: what they ask, and which answers they believe."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
-from pacha.errors import DamagedError, PachaError, UnreachableError
-from pacha.wire import plain_reader
+from pacha.errors import UnreachableError
 from pacha.wire.plain_reader import PlainReader
 
-
-def said(stdout: bytes) -> Any:
-    return SimpleNamespace(status=0, stdout=stdout, stderr=b"")
+DIGESTS = b"".join(b"%s  /h/bar/%s/.hg/store/00changelog.i\n" % (b"ab" * 32, name) for name in (b"db", b"foo"))
 
 
-@pytest.mark.parametrize("text", [b"nan", b"inf", b"-inf", b"1e999", b"1e300", b"-1e18", b"-1", b"1" * 400])
-def test_a_clock_that_cannot_be(text: bytes) -> None:
-    with pytest.raises(DamagedError) as caught:
-        plain_reader._clock(said(text), "bar", "bar")
-    assert caught.value.code == "absurd-number"
+def ended(stdout: bytes = b"", stderr: bytes = b"") -> Any:
+    return SimpleNamespace(status=1 if stderr else 0, stdout=stdout, stderr=stderr)
 
 
-@pytest.mark.parametrize("text", [b"", b"Sun Nov 29", b"\x1b[2J"])
-def test_what_is_no_clock(text: bytes) -> None:
+def reader(sha256sum: Any) -> PlainReader:
+    """A reader of an account whose date(1) is right, and whose sha256sum(1) ends so."""
+    connection: Any = SimpleNamespace(endpoint=SimpleNamespace(user="pacha"))
+    plain = PlainReader(connection, b"/h", ["hg"])
+
+    def run(argv: Sequence[bytes | str], **_: object) -> Any:
+        return ended(b"1795499276.75\n") if "date" in argv else sha256sum
+
+    plain._shell = SimpleNamespace(run=run)  # type: ignore[assignment]
+    return plain
+
+
+def test_a_probe_tells_the_clock_and_each_changelog_that_is_there() -> None:
+    missing = b"sha256sum: /h/bar/baz/.hg/store/00changelog.i: No such file or directory\n"
+    probe = reader(ended(DIGESTS, missing)).probe("bar", ["foo", "baz"])
+    assert probe.clock == 1795499276.75 and probe.purged is None
+    assert probe.contents == {"foo": "ab" * 32, "baz": None}
+
+
+def test_a_folder_that_cannot_be_read_is_not_an_empty_one() -> None:
+    denied = b"sha256sum: /h/bar/db/.hg/store/00changelog.i: Permission denied\n"
     with pytest.raises(UnreachableError) as caught:
-        plain_reader._clock(said(text), "bar", "bar")
-    assert caught.value.why.isprintable()
-
-
-def test_a_shell_that_says_a_word_before_the_answer() -> None:
-    with pytest.raises(UnreachableError) as caught:
-        plain_reader._clock(said(b"Welcome!\n1795499276.75\n"), "bar", "bar")
-    assert caught.value.code == "shell-talks" and "Welcome!" in caught.value.why and "~/.bashrc" in caught.value.hint
-
-
-@pytest.mark.parametrize("text", [b"1795946718.%N\n", b"1795946718.N\n", b"1795946718\n"])
-def test_a_clock_without_nanoseconds(text: bytes) -> None:
-    """As busybox and BSD have it."""
-    assert plain_reader._clock(said(text), "bar", "bar") == 1795946718
-
-
-def test_a_clock() -> None:
-    assert plain_reader._clock(said(b"1795499276.750000000\n"), "bar", "bar") == 1795499276.75
-
-
-@pytest.mark.parametrize(
-    ("text", "free"),
-    [
-        (b"10 4096\n", 40960),
-        (b"", None),
-        (b"x 1", None),
-        (b"-1 1", None),
-        (b"1" * 5000 + b" 1", None),
-        (b"1 2 3", None),
-    ],
-)
-def test_what_is_free(text: bytes, free: int | None) -> None:
-    """It only helps: what cannot be is as if nothing had been said."""
-    assert plain_reader._free(said(text)) == free
-
-
-@pytest.mark.parametrize(
-    "text", [b"x  /h/bar/db/.hg/store/00changelog.i\n", b"\x1b[2J\n", b"a" * 100_000, b"welcome!\n"]
-)
-def test_what_is_no_digest(text: bytes) -> None:
-    reader = PlainReader(SimpleNamespace(), b"/h", ["hg"])  # type: ignore[arg-type]
-    with pytest.raises(PachaError) as caught:
-        reader._digests(said(text), "bar")
-    assert caught.value.code == "invalid-digest" and caught.value.why.isprintable() and len(caught.value.why) < 200
-
-
-def test_digests() -> None:
-    reader = PlainReader(SimpleNamespace(), b"/h", ["hg"])  # type: ignore[arg-type]
-    text = b"".join(b"%s  /h/bar/%s/.hg/store/00changelog.i\n" % (b"ab" * 32, name) for name in (b"db", b"foo"))
-    assert reader._digests(said(text), "bar") == {"db": "ab" * 32, "foo": "ab" * 32}
+        reader(ended(b"", denied)).probe("bar", ["foo"])
+    assert caught.value.code == "master-denied"

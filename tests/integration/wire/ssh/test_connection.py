@@ -12,7 +12,8 @@ from pathlib import Path
 import pytest
 
 from pacha.errors import PachaError, UnreachableError
-from pacha.wire.scp import Limits, Refused, Totals, receive
+from pacha.wire.scp import Limits, Totals, receive
+from pacha.wire.scp_header import Refused
 from pacha.wire.ssh import Commands, Endpoint, resolve
 from tests.support.connecting import Opens, refused, through
 from tests.support.sshd import Account, Relay, Sshd
