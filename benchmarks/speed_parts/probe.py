@@ -30,23 +30,23 @@ PARTS: Mapping[str, Mapping[str, Sequence[str]]] = {
         "scanning": ["pacha.files.scan:scan"],
         "pacha.db and the cache": [
             "pacha.store.database:read_lazily", "pacha.store.scan_cache:read", "pacha.store.scan_cache:write",
-            "pacha.push.snapshot:_commit_database",
+            "pacha.push.database:commit_database",
         ],
         "what this machine is, and its packages": [
             "pacha.push.scan:describe_machine", "pacha.push.snapshot:_with_packages",
         ],
-        "sending db, heartbeat": ["pacha.push.session:PushSession.deliver"],
+        "sending db, heartbeat": ["pacha.push.deliver:deliver"],
     },
     IDLE: {
         "reading pacha.db and the cache": ["pacha.store.database:read_lazily", "pacha.store.scan_cache:read"],
         "scanning": ["pacha.files.scan:scan"],
         "comparing with the last snapshot": [
-            "pacha.push.snapshot:build_snapshot", "pacha.store.snapshot:compare", "pacha.push.snapshot:_commit_content",
-            "pacha.push.snapshot:_commit_database",
+            "pacha.push.snapshot:build_snapshot", "pacha.store.snapshot:compare", "pacha.push.content:commit_content",
+            "pacha.push.database:commit_database",
         ],
         "writing the cache": ["pacha.store.scan_cache:write"],
         "asking the master, heartbeat": [
-            "pacha.push.session:PushSession.attach", "pacha.push.session:PushSession.deliver",
+            "pacha.push.connect:attach", "pacha.push.deliver:deliver",
         ],
     },
     REBUILD: {

@@ -16,7 +16,7 @@ from pacha.fetch.worker import WorkerProcess
 from pacha.host import runner
 from pacha.host.context import Context, check_host
 from pacha.host.masters import whereabouts
-from pacha.rebuild import interruption, rebuild, report
+from pacha.rebuild import interruption, rebuild, report, report_json
 from pacha.rebuild.living import LivingMachine, living_machine
 from pacha.rebuild.options import (
     AccountPolicy,
@@ -181,7 +181,7 @@ def _show_plan(
     with console.progress:
         proposed = rebuild.propose(context, request.host, options, console.reporter(), worker)
     if request.as_json:
-        print_json(report.proposal_json(proposed))
+        print_json(report_json.proposal_json(proposed))
     else:
         cli_context.console.concerns(proposed.concerns)
         cli_context.console.say("Nothing was changed.")
@@ -202,7 +202,7 @@ def _carry_out(
     with interruption.told(report.how_it_stands(rebuilt), f"Report: {rebuilt.report}"):
         console.rebuilt(rebuilt)
         if request.as_json:
-            print_json(report.as_json(rebuilt))
+            print_json(report_json.as_json(rebuilt))
     idle = runner.idle() if rebuilt.adopted else None
     if idle:
         cli_context.console.warn(f"nothing runs the schedule of '{escape(request.host)}' here: {idle.words}")

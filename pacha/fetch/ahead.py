@@ -1,8 +1,8 @@
 """Unpack the logs of a repository as they arrive, while the rest of it is on its way.
 
 The second process checks each log by itself, and the content against the sha256 of the snapshot. Once everything is
-here the nodes of the logs are compared with the manifest. Where one differs, all of it is forgotten; that, and every
-log that was not read ahead, is left to ``unpack``, which says what is wrong.
+here the nodes of the logs are compared with the manifest. If one differs, all results are discarded. Those files, and
+those that were not read ahead, are left to ``unpack``, which reports what is wrong.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from pacha.store import hg
 if TYPE_CHECKING:
     from pacha.store.hg import OneRevisionReader
 
-#: Files at a time: to hand some over takes as long as to unpack two, and the last ones are waited for.
+#: Files at a time: handing over takes as long as unpacking two files, and the first process waits for the last ones.
 _AT_LEAST, _AT_MOST = 32, 256
 
 
@@ -37,7 +37,7 @@ class Ahead:
 
     def arrived(self, name: bytes) -> None:
         """Note that the file ``name`` below the store is complete."""
-        if not self.works:  # nothing is handed over any more
+        if not self.works:  # it gets no more files
             return
         self._arrived.append(name)
         if len(self._arrived) % _AT_LEAST == 0 and self.worker.answers():
@@ -140,8 +140,8 @@ def go_on(logs: Sequence[bytes]) -> bool:
 def finish(path: str) -> tuple[array[int], list[UnpackedFile]] | None:
     """Check what was read ahead of the repository at ``path``, which is complete, and unpack the rest.
 
-    Returns the numbers of the task's files in the order of the results; None where nothing was begun, or where another
-    process has to unpack it all. Raises DamagedError.
+    Returns the numbers of the task's files in the order of the results; None if nothing was begun, or if all of it has
+    to be unpacked anew. Raises DamagedError.
     """
     if not _READING or _READING[0].task.path != path:
         return None

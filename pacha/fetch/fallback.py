@@ -61,9 +61,9 @@ class _Search:
         """The node of the newest intact snapshot before the one that was tried, None for none."""
         every = self.staging.repository(names.DATABASE).revisions()
         older = islice(dropwhile(lambda node: node != self.staging.tried, every), 1, None)
-        return next((node for node in older if self._is_whole(node)), None)
+        return next((node for node in older if self._is_intact(node)), None)
 
-    def _is_whole(self, node: str) -> bool:
+    def _is_intact(self, node: str) -> bool:
         try:
             snapshot = untrusted_db.read(self._write(node))
             return all(self._is_there(watched, snapshot.below(watched).values()) for watched in snapshot.live)
@@ -121,7 +121,7 @@ class _Search:
             try:
                 self.read[key] = _digest(stored, read)
             except PurgedError:
-                return True  # on purpose
+                return True  # it was erased on purpose
         sha, size = self.read[key]
         if entry.sealed is not None:
             return sha == entry.sealed[: len(sha)]

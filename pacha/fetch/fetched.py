@@ -1,4 +1,4 @@
-"""What a fetch brings: a snapshot that is here completely, and checked."""
+"""The result of a fetch: a snapshot that is complete and checked."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ from pacha.store.snapshot import Snapshot
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fetched:
-    """A snapshot that is here completely, and checked.
+    """A snapshot that is complete and checked.
 
     ``tip``: its node in ``db``; ``note``: that revision's note; ``changelog``: the sha256 (hex) of the changelog of the
-    master's ``db``, "" where it was not copied; ``files`` and ``size`` (bytes) were transferred in ``seconds``;
+    master's ``db``, "" if it was not copied; ``files`` and ``size`` (bytes) were transferred in ``seconds``;
     ``companions``: the texts beside its pacha.db, by name; ``purged``: why the content of a path was erased from the
-    history; ``newest``: it is the newest one; ``roots``: the selected
-    paths, () for all; ``split_hardlinks``: selected paths that have other names outside; ``provenance``: who signed it.
-    ``snapshot`` has the sealed entries that could be opened as they were on the host, ``sealed`` has them as they are
-    recorded; ``shut``: why the others stay sealed; ``seal_keys``: those that were opened.
+    history; ``newest``: it is the newest one; ``roots``: the selected paths, () for all; ``split_hardlinks``: selected
+    paths that have other names outside; ``provenance``: who signed it. ``snapshot`` has the opened entries as they were
+    on the host, ``sealed`` has them as they are recorded; ``shut``: why others stay sealed; ``seal_keys``: the keys
+    that were opened.
     """
 
     snapshot: Snapshot
@@ -54,7 +54,7 @@ def opened_snapshot(snapshot: Snapshot, opened: Mapping[bytes, Opened]) -> Snaps
     if not opened:
         return snapshot
     entries = dict(snapshot.entries)
-    for path, found in opened.items():
-        xattrs = tuple(sorted((*entries[path].xattrs, *found.attributes)))
-        entries[path] = entries[path]._replace(sha256=found.sha256, xattrs=xattrs, sealed=None)
+    for path, content in opened.items():
+        xattrs = tuple(sorted((*entries[path].xattrs, *content.attributes)))
+        entries[path] = entries[path]._replace(sha256=content.sha256, xattrs=xattrs, sealed=None)
     return replace(snapshot, entries=entries)

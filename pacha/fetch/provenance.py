@@ -1,6 +1,6 @@
 """Whether a host signed a snapshot: verify the statement beside its pacha.db by this machine's allowed signers.
 
-That comes before pacha.db is opened. What is refused here was not used for anything.
+That is done before pacha.db is opened, so that one which is refused is not used for anything.
 """
 
 from __future__ import annotations
@@ -23,16 +23,16 @@ from pacha.wire import heartbeat
 from pacha.wire.heartbeat import SignedWord
 
 _HOW = "See share/doc/pacha/signing.rst."
-_MOST_UNVOUCHED = 10**12  #: no higher counter is taken over from who may have made it up
+_MOST_UNVOUCHED = 10**12  #: a higher counter is not remembered unless a signer vouches for it
 _CLOCK = 2.0  #: seconds by which the time of a revision may differ from that of its statement, which has no fractions
 
 
 class SignatureState(str, Enum):
-    """What can be told of a snapshot, or of a heartbeat."""
+    """The state of the signature of a snapshot, or of a heartbeat."""
 
     SIGNED = "signed"
     UNSIGNED = "unsigned"
-    BAD = "bad"  #: the signature does not fit what it is said to be of, or the signer may not sign for the host
+    BAD = "bad"  #: the signature is not of this text, or the signer may not sign for the host
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,9 +52,9 @@ class Claim:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Provenance:
-    """What a signature says of a snapshot; ``digest``: of the statement's text; ``key``: the signer's fingerprint.
+    """Who signed a snapshot, and what; ``digest``: of the statement's text; ``key``: the signer's fingerprint.
 
-    ``vouched``: an allowed signer of this machine made it. Without that, all of it is only what the snapshot says.
+    ``vouched``: an allowed signer of this machine made it. Otherwise all of it is only a claim of the snapshot.
     """
 
     statement: Statement | None = None
@@ -64,17 +64,17 @@ class Provenance:
 
 
 def claimed(claim: Claim) -> Provenance:
-    """What a snapshot says of itself, if that fits it. Verifies nothing."""
+    """The provenance by the snapshot's own statement, if that fits the snapshot. Verifies no signature."""
     try:
-        said = _statement(claim)
+        stated = _statement(claim)
         key = signature.read_armored(claim.armored).fingerprint
     except (DamagedError, ValueError):
         return Provenance()
-    return Provenance(statement=said, digest=digest(claim.text), key=key)
+    return Provenance(statement=stated, digest=digest(claim.text), key=key)
 
 
 def verify(claim: Claim, signers: Signers) -> Provenance:
-    """What a snapshot says that an allowed signer signed. Raises DamagedError, and PachaError without ssh-keygen."""
+    """The provenance, which an allowed signer vouches for. Raises DamagedError, and PachaError without ssh-keygen."""
     if not claim.text or not claim.armored:
         raise DamagedError(
             f"The snapshot {claim.node[:12]} of '{claim.host}' is not signed.",
@@ -83,9 +83,9 @@ def verify(claim: Claim, signers: Signers) -> Provenance:
             subject=claim.node,
             code="snapshot-unsigned",
         )
-    said, signed = _statement(claim), _signature(claim)
-    check_signer(claim.host, claim.text, signed, statement.NAMESPACE, said.at, signers)
-    return Provenance(statement=said, digest=digest(claim.text), key=signed.fingerprint, vouched=True)
+    stated, signed = _statement(claim), _signature(claim)
+    check_signer(claim.host, claim.text, signed, statement.NAMESPACE, stated.at, signers)
+    return Provenance(statement=stated, digest=digest(claim.text), key=signed.fingerprint, vouched=True)
 
 
 def state_of(claim: Claim, signers: Signers | None) -> tuple[SignatureState, str]:
@@ -172,16 +172,16 @@ def _wrong(host: str) -> DamagedError:
 def _statement(claim: Claim) -> Statement:
     """The statement. Raises DamagedError unless it is on this snapshot."""
     try:
-        said = statement.decode(claim.text)
+        stated = statement.decode(claim.text)
     except ValueError as error:
         raise _differs(claim, str(error)) from None
-    if said.host != claim.host:
-        raise _differs(claim, f"it is on the host '{escape(said.host)}'")
-    if said.database != claim.database:
+    if stated.host != claim.host:
+        raise _differs(claim, f"it is on the host '{escape(stated.host)}'")
+    if stated.database != claim.database:
         raise _differs(claim, "it is on another pacha.db")
-    if abs(said.at - claim.at) > _CLOCK:
-        raise _differs(claim, f"it was made at {rfc3339(said.at)}, and the snapshot says {rfc3339(claim.at)}")
-    return said
+    if abs(stated.at - claim.at) > _CLOCK:
+        raise _differs(claim, f"it was made at {rfc3339(stated.at)}, and the snapshot says {rfc3339(claim.at)}")
+    return stated
 
 
 def _differs(claim: Claim, why: str) -> DamagedError:
@@ -194,16 +194,14 @@ def _differs(claim: Claim, why: str) -> DamagedError:
     )
 
 
-def accepted(state: HostState, host: str, tip: str, found: Provenance) -> dict[str, Stated]:
-    """What is remembered of statements once the snapshot ``tip`` is accepted: the counter only goes on.
+def accepted(state: HostState, host: str, tip: str, provenance: Provenance) -> dict[str, Stated]:
+    """The statements to remember once the snapshot ``tip`` is accepted. A counter never goes back.
 
-    Who may have made it up says nothing of a key either: the next push of this machine signs it by its own.
+    The key is remembered only if a signer vouched for it; otherwise the next push of this machine signs by its own.
     """
-    said, known = found.statement, state.stated.get(host)
+    stated, known = provenance.statement, state.stated.get(host)
     lowest = known.counter if known else 0
-    if said is None or said.counter < lowest or not (found.vouched or said.counter <= _MOST_UNVOUCHED):
+    if stated is None or stated.counter < lowest or not (provenance.vouched or stated.counter <= _MOST_UNVOUCHED):
         return dict(state.stated)
-    return {
-        **state.stated,
-        host: Stated(counter=said.counter, digest=found.digest, tip=tip, key=found.key if found.vouched else ""),
-    }
+    key = provenance.key if provenance.vouched else ""
+    return {**state.stated, host: Stated(counter=stated.counter, digest=provenance.digest, tip=tip, key=key)}

@@ -15,9 +15,9 @@ _T = TypeVar("_T")
 
 
 def again(fetch: Callable[[], _T]) -> _T:
-    """Retry ``fetch`` after DamagedError, as a push may be at work, or where the process on the master ended.
+    """Retry ``fetch`` after DamagedError, as a push may be at work, and after the process on the master ended.
 
-    The same fault several times stays.
+    Raises the error if the same fault comes several times in a row.
     """
     faults: list[object] = []
     while True:

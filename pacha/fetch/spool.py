@@ -29,8 +29,8 @@ class Spool:
 
     ``places``: for each path a descriptor, an offset and a size; ``holes``: how many of its bytes take no room on disk;
     ``purged``: paths whose content was erased from the history; ``opened``: what came out of sealed files, by path;
-    ``shut``: why others stay sealed; ``read``: by repository the stored names whose logs
-    were read and have no bytes outside of revisions.
+    ``shut``: why others stay sealed; ``read``: by repository the stored names whose logs were read and have no bytes
+    outside of revisions.
     """
 
     worker: WorkerProcess | None = None
@@ -47,7 +47,7 @@ class Spool:
     def task(
         self, repository: str, watched: Watched, entries: Iterable[Entry], folder: Path, *, original: str = ""
     ) -> Task:
-        """To unpack ``entries`` from the repository at that path into ``folder``, each checked against its sha256."""
+        """The task to unpack ``entries`` from the repository at that path into ``folder``, checked by their sha256."""
         return Task(
             path=repository,
             name=watched.repository,
@@ -61,7 +61,7 @@ class Spool:
 
     @contextmanager
     def arriving(self, task: Task) -> Iterator[Callable[[bytes], None]]:
-        """Unpack files of ``task`` already during the body, which tells what of the store arrived."""
+        """Unpack files of ``task`` during the body, which reports each file of the store that arrives."""
         self._begun = False
         if self.worker is None:
             yield lambda name: None

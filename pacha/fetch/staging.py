@@ -108,7 +108,7 @@ class Staging:
         roots = selection.roots(snapshot, request, absent=absent)
         split = split_hardlinks(snapshot, roots) if roots else frozenset[bytes]()
         snapshot = selection.select(snapshot, roots) if roots else snapshot
-        self._settle_where(sum(entry.size for entry in snapshot.entries.values()))
+        self._move_if_full(sum(entry.size for entry in snapshot.entries.values()))
         self.on_expected(_files_to_come(snapshot))
         repositories = [watched for watched in snapshot.live if watched.node is not None]
         if self.master.local_path(names.DATABASE) is None:
@@ -150,7 +150,7 @@ class Staging:
         selected = run_in_worker(self.spool.worker, tip.find, source, when)
         self.tried = selected.node
         note = run_in_worker(self.spool.worker, tip.write, source, selected.node, str(self.database))
-        self.provenance = self._provenance(source, selected.node, note)  # before anything of it is read
+        self.provenance = self._provenance(source, selected.node, note)  # before its pacha.db is read
         snapshot = untrusted_db.read(str(self.database))
         companions = run_in_worker(self.spool.worker, tip.read_companions, source, selected.node, snapshot.meta)
         self.spool.opener = Opener.of(companions.get(SEAL_KEYS), self.identities)
@@ -161,7 +161,7 @@ class Staging:
         return provenance.claimed(claim) if self.signers is None else provenance.verify(claim, self.signers)
 
     def claim(self, source: tip.FetchedDatabase, node: str, note: revision.Note) -> Claim:
-        """What the snapshot ``node``, whose pacha.db is in ``database``, says of itself. Raises DamagedError."""
+        """The claim of the snapshot ``node``, whose pacha.db is in ``database``. Raises DamagedError."""
         text, armored = run_in_worker(self.spool.worker, tip.read_signed, source, node)
         image = digest_of(bytes(self.database)) or ""
         return Claim(host=self.host, node=node, at=note.at, database=image, text=text, armored=armored)
@@ -243,7 +243,7 @@ class Staging:
             ) from None
 
     def _purged(self) -> dict[bytes, str]:
-        """Why each purged path was."""
+        """The purged paths, each with the reason."""
         record = self.purges() if self.spool.purged else ()
         return {path: purges.reason(path, record) for path in self.spool.purged}
 
@@ -265,7 +265,7 @@ class Staging:
                     code="content-missing",
                 )
 
-    def _settle_where(self, size: int) -> None:
+    def _move_if_full(self, size: int) -> None:
         """Move to the state folder if the content does not fit here."""
         needed = 2 * size + _SPARE
         if _free(self.folder) >= needed or self.context.state.is_read_only or _free(self.context.state.path) < needed:

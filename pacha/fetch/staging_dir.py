@@ -19,7 +19,7 @@ _NAME = re.compile(r"pacha-[a-z0-9_]{8,16}\Z")
 
 
 def create(context: Context) -> Path:
-    """Make a new folder, 0700, in ``$TMPDIR`` or /tmp, or in the state folder where others could rename it there.
+    """Make a new folder, 0700, in ``$TMPDIR`` or /tmp, or in the state folder if others could rename it there.
 
     Removes the folder of a killed run first. Raises PachaError.
     """

@@ -62,7 +62,7 @@ class UnpackedFile:
     """The next ``count`` files of a task are in the file ``spool``, one after the other from the offset ``start``.
 
     ``holes``: how many bytes of a path are holes; ``sound``: the logs that were read have no bytes outside of
-    revisions; ``purged``: paths whose content was erased, ``shut``: why others stay sealed, neither of which are there;
+    revisions; ``purged``: paths whose content was erased; ``shut``: why others stay sealed (neither is in the file);
     ``opened``: what came out of sealed files, by path.
     """
 
@@ -131,9 +131,9 @@ def unpack(task: Task) -> UnpackedFile:
             for item in map(Item._make, task.items):
                 try:
                     if item.sealed is None:
-                        _unpack_one(item, task.name, read, spool, unpacked)
+                        _unpack_file(item, task.name, read, spool, unpacked)
                     else:
-                        _unseal_one(item, task, read, spool, unpacked)
+                        _unseal_file(item, task, read, spool, unpacked)
                 except (PurgedError, Shut) as absence:
                     spool.truncate(offset)
                     unpacked.holes.pop(item.path, None)
@@ -151,17 +151,17 @@ def unpack(task: Task) -> UnpackedFile:
 
 
 def open_spool(task: Task) -> tuple[str, BinaryIO]:
-    """The file of this process to append to, by its path: one that is being killed may still write to its own."""
+    """Open this process's own file to append to; returns its path, too: a killed one may still write to its own."""
     path, flags = f"{task.spool}-{os.getpid()}", os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC | os.O_NOFOLLOW
     return path, open(os.open(path, flags, 0o600), "ab", buffering=_CHUNK)
 
 
 def is_movable(path: str, node: str, read: frozenset[bytes]) -> bool:
-    """Whether the repository has Pacha's format and ends with ``node``. The logs in ``read`` are known to."""
+    """Whether the repository has Pacha's format and ends with ``node``. The logs in ``read`` need not be read again."""
     return hg.Repository.open(path).ends_with(node, read)
 
 
-def _unpack_one(item: Item, repository: str, read: Reader, spool: BinaryIO, unpacked: UnpackedFile) -> None:
+def _unpack_file(item: Item, repository: str, read: Reader, spool: BinaryIO, unpacked: UnpackedFile) -> None:
     sha, size = hashlib.sha256(), 0
     for name in item.stored:
         data = read(name)
@@ -172,8 +172,8 @@ def _unpack_one(item: Item, repository: str, read: Reader, spool: BinaryIO, unpa
         raise _damaged(item, f"its sha256 in the repository '{repository}' is another than the snapshot names")
 
 
-def _unseal_one(item: Item, task: Task, read: Reader, spool: BinaryIO, unpacked: UnpackedFile) -> None:
-    """Check what is stored, which takes no identity; then open it. Raises Shut where nobody can, DamagedError."""
+def _unseal_file(item: Item, task: Task, read: Reader, spool: BinaryIO, unpacked: UnpackedFile) -> None:
+    """Check the stored bytes, which takes no identity, then open them. Raises Shut if no identity can, DamagedError."""
     sealed = item.sealed or b""
     try:
         check_stored(map(read, item.stored), sealed)

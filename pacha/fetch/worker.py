@@ -22,8 +22,8 @@ from pacha.store import hg
 from pacha.system import syscalls
 from pacha.system.memory_limit import limit_memory
 
-_GLANCE = 1000  #: milliseconds between two looks whether it is stopped (SIGSTOP)
-_TAKING = 60  #: seconds that it has to take a request, before which it may import Mercurial
+_GLANCE = 1000  #: milliseconds between two checks whether it is stopped (SIGSTOP)
+_TAKING = 60  #: seconds in which it has to accept a request; it may import Mercurial first
 
 _Args = ParamSpec("_Args")
 _Result = TypeVar("_Result")
@@ -40,7 +40,7 @@ class WorkerProcess:
 
     @classmethod
     def begin(cls, *, load: bool = True) -> WorkerProcess | None:
-        """Fork it; None for a single processor, where there are other threads, or where fork fails.
+        """Fork it; None on a single processor, beside other threads, or if fork fails.
 
         ``load``: it imports Mercurial at once.
         """
@@ -85,15 +85,15 @@ class WorkerProcess:
             self.end()
 
     def answers(self, milliseconds: int = 0) -> bool:
-        """Whether the answer, or its end, is there, or comes meanwhile."""
+        """Whether it has answered or ended, or does so within ``milliseconds``."""
         line = select.poll()
         line.register(self._fd, select.POLLIN)
         return bool(line.poll(milliseconds))
 
     def answer(self) -> Any:
-        """The result, None where there is none; raises the PachaError that the function raised.
+        """The result; None if it ended without one. Raises the PachaError that the function raised.
 
-        A caller that does not wait for the answer has to ``end`` the process. One that somebody stopped is ended.
+        A caller that does not wait for the answer has to ``end`` the process. Ends one that somebody stopped.
         """
         while self._pid and not self.answers(_GLANCE):
             if os.waitid(os.P_PID, self._pid, os.WSTOPPED | os.WNOHANG | os.WNOWAIT):
@@ -119,7 +119,7 @@ class WorkerProcess:
 def run_in_worker(
     worker: WorkerProcess | None, function: Callable[_Args, _Result], *args: _Args.args, **kwargs: _Args.kwargs
 ) -> _Result:
-    """The result of ``function``, from the ``worker`` if possible, else from this process. Raises as it."""
+    """The result of ``function``, from the ``worker`` if possible, else from this process. Raises what it raises."""
     if worker is not None:
         try:
             worker.ask(function, *args, **kwargs)

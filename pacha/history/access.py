@@ -31,9 +31,9 @@ def open_history(context: Context, host: str = "") -> Iterator[History]:
     own = not host or host == check_host(context.hostname())
     if own and os.path.isdir(context.state.repository(DATABASE)):
         local = cache(lambda name: hg.Repository.open(context.state.repository(name), heal=False))
-        past = history_of(host or context.hostname(), True, lambda name, node: local(name), context.state.scratch)
-        past.purges = lambda: purges.read(context.state.purged)
-        yield past
+        history = history_of(host or context.hostname(), True, lambda name, node: local(name), context.state.scratch)
+        history.purges = lambda: purges.read(context.state.purged)
+        yield history
     elif not host:
         raise PachaError(
             "There is no history here.",
@@ -50,9 +50,9 @@ def _remote_history(context: Context, host: str) -> Iterator[History]:
     """Fetch it under the lock: without it, another run would remove the staging directory."""
     master = _master(context, host)
     with context.state.locked(10, only_looks=True), staged(context, host, master) as staging, limit_memory():
-        past = history_of(host, False, _fetch_on_demand(staging), staging.folder)
-        past.purges = cache(staging.purges)
-        yield past
+        history = history_of(host, False, _fetch_on_demand(staging), staging.folder)
+        history.purges = cache(staging.purges)
+        yield history
 
 
 @contextmanager
@@ -93,7 +93,7 @@ def _fetch_on_demand(staging: Staging) -> Open:
 
 
 def _brought(staging: Staging, name: str, node: str) -> hg.Repository:
-    """A newest snapshot that cannot be read, try after try, hides none of the others."""
+    """Fetch a repository. If the newest snapshot of ``db`` stays unreadable, the others can still be read."""
     try:
         return again(lambda: _fetched(staging, name, node))
     except DamagedError as error:

@@ -39,8 +39,7 @@ def annotate(history: History, snapshot: Snapshot, entry: Entry, newest: hg.Revi
     lines = history.repository(watched.repository, node).annotate(node, name)
     if b"".join(line for _, line in lines) != text:
         raise _damaged(entry, watched)
-    whole = partial(_watched, history)
-    naming = Naming(history, watched.repository, node, _until(history, newest), whole)
+    naming = Naming(history, watched.repository, node, _until(history, newest), partial(_watched, history))
     first = {node: naming.first(node) for node in dict(lines)}
     return [AnnotatedLine(first[node], line) for node, line in lines]
 
@@ -60,7 +59,7 @@ def _text(history: History, snapshot: Snapshot, entry: Entry) -> bytes:
 
 
 def _watched(history: History, revision: hg.Revision) -> tuple[Watched, ...]:
-    """What a snapshot watches that can be read as a whole: only such a one is named."""
+    """What a snapshot watches. Reads all of it, so that only an intact snapshot is named."""
     return history.snapshot(revision).watched
 
 

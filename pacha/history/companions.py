@@ -21,17 +21,17 @@ _WHY = {
 
 
 def read_facts(history: History, revision: hg.Revision) -> Facts:
-    """What the machine was in the snapshot ``revision``. Raises UsageError where it does not say, DamagedError."""
+    """The facts of the machine in the snapshot ``revision``. Raises UsageError if it has none, DamagedError."""
     return facts.decode(_text(history, revision, companions.MACHINE))
 
 
 def read_packages(history: History, revision: hg.Revision) -> PackageList:
-    """The packages of the host in the snapshot ``revision``. Raises UsageError where it does not say, DamagedError."""
+    """The packages of the host in the snapshot ``revision``. Raises UsageError if it has none, DamagedError."""
     return package_list.decode(_text(history, revision, companions.PACKAGES))
 
 
 def find_text(history: History, revision: hg.Revision, snapshot: Snapshot, name: str) -> bytes | None:
-    """The text ``name`` of ``snapshot``, which ``revision`` has; None where it has none. Raises DamagedError."""
+    """The text ``name`` beside ``snapshot``, which is that of ``revision``; None for none. Raises DamagedError."""
     return companions.read(name, snapshot.meta, partial(history.read, DATABASE, revision.node))
 
 

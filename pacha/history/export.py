@@ -35,7 +35,7 @@ def selected(snapshot: Snapshot, path: bytes = b"") -> list[Entry]:
 
 
 def not_in_a_tar(entries: Sequence[Entry]) -> Iterator[tuple[bytes, str]]:
-    """What of ``entries`` an archive cannot hold: the path, and what."""
+    """The attributes of ``entries`` that an archive cannot hold, each with its path."""
     for entry in entries:
         if entry.flags:
             yield entry.path, "its inode flags (chattr)"
@@ -46,9 +46,9 @@ def not_in_a_tar(entries: Sequence[Entry]) -> Iterator[tuple[bytes, str]]:
 def export(
     snapshot: Snapshot, entries: Sequence[Entry], content: Content, purged: list[tuple[bytes, str]]
 ) -> Iterator[bytes]:
-    """Yield the bytes of the archive. Raises what else ``content`` raises than PurgedError.
+    """Yield the bytes of the archive. Raises what ``content`` raises, except PurgedError.
 
-    Files whose content was purged are left out; each path is added to ``purged``, with why.
+    Files whose content was purged are left out; each path is added to ``purged`` with the reason.
     """
     names = _AccountNames(snapshot)
     first: dict[int, bytes] = {}
@@ -75,13 +75,13 @@ def export(
 
 
 def _begun(chunks: Iterable[bytes]) -> Iterable[bytes]:
-    """``chunks``, of which the first is there: a header is written only for what can be had."""
+    """``chunks``, after reading the first: a header is written only for content that can be read."""
     rest = iter(chunks)
     return chain([next(rest, b"")], rest)
 
 
 def _header(entry: Entry, names: _AccountNames, link: bytes | None) -> bytes:
-    """The blocks before a content: one of PAX with all that has no room in the other, or is not ASCII."""
+    """The two headers of an entry: that of PAX has all that the plain one has no room for, or that is not ASCII."""
     path, target = entry.path.lstrip(b"/") or b".", link.lstrip(b"/") if link is not None else entry.target or b""
     info = tarfile.TarInfo()
     info.type = _TYPES[entry.kind] if link is None else tarfile.LNKTYPE
@@ -154,7 +154,7 @@ class _AccountNames:
 
 
 def _ascii(name: bytes, otherwise: str) -> str:
-    """``name`` where the header of a plain archive has room for it."""
+    """``name`` if a plain header has room for it, else the word ``otherwise``."""
     return name.decode("ascii") if name.isascii() and len(name) <= _LONGEST_NAME else otherwise
 
 

@@ -28,7 +28,7 @@ class Naming:
     _nodes: dict[str, tuple[str, ...]] = field(default_factory=dict)
 
     def first(self, node: str) -> hg.Revision:
-        """The first that names ``node`` or a descendant; the last where none does."""
+        """The first that names ``node`` or a descendant; the last one if none does."""
         while True:
             try:
                 position = bisect_left(self.revisions, True, key=lambda revision: self._names(revision, node))
@@ -56,7 +56,7 @@ class Naming:
 
 
 class _UnreadableError(Exception):
-    """A snapshot cannot be read, and is passed over."""
+    """A snapshot cannot be read; the search goes on without it."""
 
     def __init__(self, revision: hg.Revision) -> None:
         super().__init__(revision.node)

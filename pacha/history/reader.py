@@ -111,7 +111,7 @@ class History:
     def content(self, snapshot: Snapshot, entry: Entry, opener: Opener = _OPENS_NOTHING) -> Iterator[bytes]:
         """The bytes of a file of ``snapshot``, in chunks; ``opener`` opens it if it is sealed.
 
-        Raises DamagedError at their end, if they do not add up, and SealedError.
+        Raises SealedError, and DamagedError, for a wrong sha256 only after the last chunk.
         """
         watched = watched_of(snapshot, entry)
         if entry.sealed is not None:
@@ -127,11 +127,8 @@ class History:
             sha.update(data)
             yield data
         if sha.digest() != entry.sha256:
-            raise DamagedError(
-                f"{escape(entry.path)} is not as it was pushed.",
-                f"its sha256 in the repository '{watched.repository}' is another than the snapshot names",
-                "Look at the repository with 'hg verify'.",
-                code="content-damaged",
+            raise _damaged(
+                entry, f"its sha256 in the repository '{watched.repository}' is another than the snapshot names"
             )
 
     def _unsealed(self, watched: Watched, entry: Entry, opener: Opener) -> Iterator[bytes]:
@@ -152,12 +149,7 @@ class History:
                 code="content-sealed",
             ) from None
         except Mismatch as error:
-            raise DamagedError(
-                f"{escape(entry.path)} is not as it was pushed.",
-                f"what is sealed in the repository '{watched.repository}': {error}",
-                "Look at the repository with 'hg verify'.",
-                code="content-damaged",
-            ) from None
+            raise _damaged(entry, f"what is sealed in the repository '{watched.repository}': {error}") from None
 
     def opener(self, revision: hg.Revision, snapshot: Snapshot, identities: SealIdentities) -> Opener:
         """What opens the sealed files of ``snapshot``, that of ``revision``. Raises DamagedError."""
@@ -180,3 +172,12 @@ class History:
         if reader is None:
             reader = self._readers[repository, node] = self.repository(repository, node).reader(node)
         return reader
+
+
+def _damaged(entry: Entry, why: str) -> DamagedError:
+    return DamagedError(
+        f"{escape(entry.path)} is not as it was pushed.",
+        why,
+        "Look at the repository with 'hg verify'.",
+        code="content-damaged",
+    )

@@ -1,7 +1,7 @@
 """The addresses and cards that a server listens at, as its configuration names them.
 
-Of each statement that begins with one of the words for it, in any of these languages, the IP addresses count; of a line
-that names cards, the cards.
+In any of these languages: the IP addresses in each statement that begins with a word for listening, and the cards in
+each line that names cards.
 """
 
 from __future__ import annotations
@@ -28,8 +28,9 @@ def listens(path: str, text: str) -> Iterator[Reference]:
     """The addresses and the cards of servers: ``listen 192.0.2.1:80``, ``interface=eth1``."""
     for line in lines(text):
         for match in _LISTENING.finditer(line):
-            said = match[1].partition("}" if "{" in match[1] else ";")[0]
-            yield from (Reference(Named.ADDRESS, found) for word in _WORD.split(said) if (found := _address(word)))
+            statement = match[1].partition("}" if "{" in match[1] else ";")[0]
+            addresses = filter(None, map(_address, _WORD.split(statement)))
+            yield from (Reference(Named.ADDRESS, address) for address in addresses)
         if cards := _CARDS.match(line):
             yield from (Reference(Named.INTERFACE, word) for word in _WORD.split(cards[1]) if word)
 

@@ -14,8 +14,8 @@ from pacha.system.executable import find_program
 class ConfigCheck:
     """A program (argv) that tests the files at and below ``sources``; the ``units`` that obey them.
 
-    ``needs``: folders of which it must find one, or fails whatever the files say; its service makes the first. ``also``
-    says of its path what it does not see itself, "" for nothing.
+    ``needs``: folders, one of which has to exist, or it fails whatever the files say; its service makes the first.
+    ``also``: the fault that the program at a path does not see itself, "" for none.
     """
 
     sources: tuple[bytes, ...]
@@ -52,7 +52,7 @@ CHECKS: tuple[ConfigCheck, ...] = (
 
 
 def concerned(changed: Iterable[bytes]) -> Iterator[ConfigCheck]:
-    """The checks of what is among the ``changed`` paths, if their program is installed."""
+    """The checks whose sources are among the ``changed`` paths, if their program is installed."""
     paths = tuple(changed)
     for check in CHECKS:
         if any(is_within_any(path, check.sources) for path in paths) and find_program(check.argv[0]):

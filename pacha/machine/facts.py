@@ -102,10 +102,10 @@ def decode(text: bytes) -> Facts:
         if len(text) > MOST_BYTES:
             raise ValueError("it is longer than any such text")
         loaded = _known(Facts, json.loads(text))
-        found = loaded.pop("volumes", None)
+        recorded = loaded.pop("volumes", None)
         return Facts(
             cards=tuple(Card(**_texts(Card, item)) for item in _items(loaded.pop("cards", []))),
-            volumes=None if found is None else tuple(map(_volume, _items(found))),
+            volumes=None if recorded is None else tuple(map(_volume, _items(recorded))),
             foreign_architectures=_list(loaded.pop("foreign_architectures", [])),
             statoverrides=_list(loaded.pop("statoverrides", [])),
             diversions=_list(loaded.pop("diversions", [])),
@@ -169,22 +169,22 @@ def _card(card: Path) -> Card:
     return Card(name=card.name, mac=mac, driver=os.path.basename(os.path.realpath(driver)) if driver.exists() else "")
 
 
-def _diversions(told: tuple[str, ...]) -> tuple[str, ...]:
+def _diversions(lines: tuple[str, ...]) -> tuple[str, ...]:
     """The local diversions, ``from -> to``: three lines each (dpkg-divert(1)), the last names the package."""
-    threes = zip(told[0::3], told[1::3], told[2::3], strict=False)
+    threes = zip(lines[0::3], lines[1::3], lines[2::3], strict=False)
     return tuple(sorted(f"{path} -> {to}" for path, to, package in threes if package == ":"))
 
 
 def _known(kind: type[Any], loaded: object) -> dict[str, Any]:
     if not isinstance(loaded, dict):
-        raise ValueError("something is no object")
+        raise ValueError("something is not an object")
     names = {field.name for field in fields(kind)}
     return {key: value for key, value in loaded.items() if key in names}
 
 
 def _items(value: object) -> list[Any]:
     if not isinstance(value, list) or len(value) > _MOST_ITEMS:
-        raise ValueError("something is no list, or one without end")
+        raise ValueError("something is not a list, or is too long")
     return value
 
 
@@ -194,7 +194,7 @@ def _list(value: object) -> tuple[str, ...]:
 
 def _text(value: object) -> str:
     if not isinstance(value, str) or len(value) > _LONGEST:
-        raise ValueError("something is no text, or one without end")
+        raise ValueError("something is not a text, or is too long")
     return value
 
 

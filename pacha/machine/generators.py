@@ -1,7 +1,7 @@
-"""What is made from configuration files, by which program: it is stale when they were put back.
+"""The programs that make something from configuration files, which is stale once the files are put back.
 
-Each row names the manual page of its program. What a machine boots from is only listed: it is this machine's, and a
-person decides when to make it anew; so is its running name, on which sessions hang.
+What a machine boots from is only listed: it belongs to this machine, and a person decides when to make it anew. So is
+the running host name, as sessions depend on it.
 """
 
 from __future__ import annotations

@@ -15,7 +15,7 @@ _SHOWN = 3  #: references of one file that are named
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Lookup:
-    """What a file refers to and is not here (``dead``), and what cannot be told. ``unread``: why it was not read."""
+    """The references of a file that are not here (``dead``), or cannot be told. ``unread``: why it was not read."""
 
     dead: tuple[Reference, ...] = ()
     unknown: tuple[Reference, ...] = ()
@@ -37,10 +37,10 @@ def examine(reader: Reader, path: str, content: bytes, inventory: Inventory) -> 
         references = read(reader, path, content)
     except ValueError as error:
         return Lookup(unread=str(error))
-    found = [(reference, inventory.has(reference)) for reference in references]
+    lookups = [(reference, inventory.has(reference)) for reference in references]
     return Lookup(
-        dead=tuple(reference for reference, here in found if here is False),
-        unknown=tuple(reference for reference, here in found if here is None),
+        dead=tuple(reference for reference, here in lookups if here is False),
+        unknown=tuple(reference for reference, here in lookups if here is None),
     )
 
 
@@ -55,18 +55,17 @@ def cards(reader: Reader, path: str, content: bytes, inventory: Inventory) -> tu
 def same(recorded: Facts, here: Facts) -> bool:
     """Whether ``here`` are the facts of the machine that was ``recorded``, as far as they tell.
 
-    Its cards and its volumes decide: it has one at least of each kind that the other had, and the file system that the
-    other's lay on: a machine that was installed anew is another one. Two machines that tell of neither, as containers,
-    are the same where they are of one kind.
+    It needs a card and a volume that the recorded machine had, and its root file system: a machine that was installed
+    anew is another one. Machines that tell of neither, such as containers, are the same if they are of one kind.
     """
     if recorded.architecture != here.architecture:
         return False
     macs = [{card.mac for card in facts.cards if card.mac} for facts in (recorded, here)]
     volumes = [_names(facts) for facts in (recorded, here)]
-    told = [(before, now) for before, now in (macs, volumes) if before or now]
-    if not told:
+    known = [(before, now) for before, now in (macs, volumes) if before or now]
+    if not known:
         return recorded.virtualisation == here.virtualisation
-    return all(before & now for before, now in told) and _has_system(recorded, here)
+    return all(before & now for before, now in known) and _has_system(recorded, here)
 
 
 def _has_system(recorded: Facts, here: Facts) -> bool:

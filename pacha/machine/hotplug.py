@@ -1,5 +1,4 @@
-"""What can be pulled out of a machine, or comes and goes by itself: no fact of it, as each fact that changes makes a
-snapshot.
+"""Devices that can be pulled out of a machine, or come and go: they are not facts, as each new fact makes a snapshot.
 
 A device is a folder below /sys/devices, within those of the buses that it hangs on. A port says whether what is plugged
 into it is ``removable`` (``sysfs-bus-usb`` and ``sysfs-devices-removable`` of the kernel's documentation), a drive
@@ -39,12 +38,12 @@ def is_fleeting(blocks: Path, name: str) -> bool:
 
 def foundation(blocks: Path, names: Collection[str]) -> frozenset[str]:
     """The block devices ``names`` with the disks and devices that they are made of: what a system stands on."""
-    found = set(names)
+    devices = set(names)
     for name in names:
         place = Path(os.path.realpath(blocks / name))
         below = listed(place / "slaves") or ([place.parent.name] if (place / "partition").exists() else [])
-        found |= foundation(blocks, below)
-    return frozenset(found)
+        devices |= foundation(blocks, below)
+    return frozenset(devices)
 
 
 def partitions(blocks: Path, disk: str) -> frozenset[str]:

@@ -1,4 +1,4 @@
-"""What a machine has of that to which files refer, looked up below /dev, /sys and the folders of its system."""
+"""Look up what files refer to: what a machine has below /dev, /sys and the folders of its system."""
 
 from __future__ import annotations
 

@@ -26,7 +26,8 @@ def unheard(sshd: str) -> str:
     addresses = [address for address, _ in places(sshd)]
     if not addresses or any(map(_is_here, addresses)):
         return ""
-    return f"none of the addresses that it listens at is here: {enumerated([masked(one, 60) for one in addresses], 5)}"
+    words = enumerated([masked(address, 60) for address in addresses], 5)
+    return f"none of the addresses that it listens at is here: {words}"
 
 
 def places(sshd: str) -> list[tuple[str, int]]:
@@ -35,8 +36,8 @@ def places(sshd: str) -> list[tuple[str, int]]:
         ended = read_output([sshd, "-T"], environment(), _SECONDS, _MOST)
     except OSError:
         return []
-    found = [] if ended.status else _ADDRESS.findall(ended.stdout.decode("ascii", "replace"))
-    return [(address, int(port)) for address, port in found]
+    pairs = [] if ended.status else _ADDRESS.findall(ended.stdout.decode("ascii", "replace"))
+    return [(address, int(port)) for address, port in pairs]
 
 
 def answers(at: Iterable[tuple[str, int]]) -> bool:

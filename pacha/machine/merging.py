@@ -11,50 +11,14 @@ from pacha.machine.references import Reference, lines
 #: of the machine's text and the recorded one; the last tells whether a reference holds
 Merge = Callable[[str, str, Callable[[Reference], bool | None]], "Merged"]
 
-_NETWORK = frozenset(
-    [
-        "9p",
-        "afs",
-        "beegfs",
-        "ceph",
-        "cifs",
-        "coda",
-        "davfs",
-        "fuse.ceph",
-        "fuse.glusterfs",
-        "fuse.sshfs",
-        "glusterfs",
-        "lustre",
-        "ncpfs",
-        "nfs",
-        "nfs3",
-        "nfs4",
-        "smb3",
-        "smbfs",
-        "sshfs",
-        "virtiofs",
-    ]
-)
-_MEMORY = frozenset(
-    [
-        "tmpfs",
-        "ramfs",
-        "proc",
-        "sysfs",
-        "devpts",
-        "debugfs",
-        "tracefs",
-        "hugetlbfs",
-        "mqueue",
-        "securityfs",
-        "configfs",
-        "efivarfs",
-        "binfmt_misc",
-        "cgroup2",
-        "overlay",
-        "fusectl",
-    ]
-)
+_NETWORK = frozenset([
+    "9p", "afs", "beegfs", "ceph", "cifs", "coda", "davfs", "fuse.ceph", "fuse.glusterfs", "fuse.sshfs", "glusterfs",
+    "lustre", "ncpfs", "nfs", "nfs3", "nfs4", "smb3", "smbfs", "sshfs", "virtiofs",
+])  # fmt: skip
+_MEMORY = frozenset([
+    "tmpfs", "ramfs", "proc", "sysfs", "devpts", "debugfs", "tracefs", "hugetlbfs", "mqueue", "securityfs",
+    "configfs", "efivarfs", "binfmt_misc", "cgroup2", "overlay", "fusectl",
+])  # fmt: skip
 _HEADING = "# Of the machine that was rebuilt here:"
 _NOT_HERE = "# not on this machine: "
 
@@ -89,7 +53,7 @@ class _Line:
 
     @property
     def comment(self) -> str:
-        """It as a comment that can be made a line again, which then does not stop a boot."""
+        """The line as a comment, with ``nofail``: when a person uncomments it, it does not stop a boot."""
         fields = self.text.split()
         if "nofail" not in self.options:
             fields[3:4] = [",".join((*self.options, "nofail"))]
@@ -99,8 +63,8 @@ class _Line:
 def fstab(here: str, recorded: str, has: Callable[[Reference], bool | None]) -> Merged:
     """This machine's text, with the recorded lines for other mount points.
 
-    Those of the network, of memory and of volumes that are here as they are, the others as comments with ``nofail``.
-    Merging the result once more changes nothing.
+    Lines for the network, for memory and for volumes that are here stay as they are, the others become comments with
+    ``nofail``. Merging the result once more changes nothing.
     """
     places = {line.place for line in _fstab_lines(here)}
     swaps, present = any(line.is_swap for line in _fstab_lines(here)), set(here.split("\n"))

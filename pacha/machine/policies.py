@@ -185,12 +185,12 @@ def row_of(path: str) -> Row | None:
 
 
 def _by_folder() -> Mapping[str, list[tuple[str, int]]]:
-    found: dict[str, list[tuple[str, int]]] = {}
+    folders: dict[str, list[tuple[str, int]]] = {}
     for number, pattern in _patterns():
         folder, _, name = pattern.rpartition("/")
         if name != "**":
-            found.setdefault(folder, []).append((name, number))
-    return found
+            folders.setdefault(folder, []).append((name, number))
+    return folders
 
 
 def _patterns() -> Iterator[tuple[int, str]]:

@@ -60,17 +60,17 @@ Reader = Callable[[str, str], Iterable[Reference]]  #: of a path and a text
 
 
 def read(reader: Reader, path: str, content: bytes) -> tuple[Reference, ...]:
-    """What ``content`` refers to, each thing once. Raises ValueError where it is no text to be read, in words."""
+    """What ``content`` refers to, each thing once. Raises ValueError, which says why, if it cannot be read."""
     if len(content) > MOST_BYTES:
         raise ValueError("it is too long to be looked through")
     if b"\0" in content:
         raise ValueError("it is no text")
-    found: dict[Reference, None] = {}
+    references: dict[Reference, None] = {}
     for reference in reader(path, content.decode("utf-8", "surrogateescape").replace("\\\n", " ")):
-        found[reference] = None
-        if len(found) > _MOST:
+        references[reference] = None
+        if len(references) > _MOST:
             raise ValueError("it names too much to be looked up")
-    return tuple(found)
+    return tuple(references)
 
 
 def lines(text: str) -> Iterator[str]:

@@ -14,7 +14,7 @@ _AT_ONCE = 400  #: paths on one command line: execve(2) takes the longest
 
 
 def is_active() -> bool:
-    """Whether a policy is in force here, and what sets its labels is installed."""
+    """Whether a policy is in force here, and the program that sets its labels is installed."""
     return os.path.exists(f"{_MOUNT}/enforce") and bool(find_program("restorecon"))
 
 

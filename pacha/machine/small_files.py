@@ -1,4 +1,4 @@
-"""Read what a machine tells in small files and folders, as those of /sys; what cannot be read says nothing."""
+"""Read small files and folders, such as those of /sys; what cannot be read counts as empty."""
 
 from __future__ import annotations
 

@@ -26,7 +26,7 @@ _UNIT = re.compile(r"[A-Za-z0-9:_.\\@-]{1,250}", re.ASCII)
 _SECONDS = 30.0
 _MOST = 16 << 20  #: bytes of an answer
 _AT_ONCE = 200  #: paths of one question
-#: Their restart cuts off the person at the terminal, or what the machine stands on; a reboot starts them.
+#: Units whose restart may cut off the person at the terminal, or what the machine needs; a reboot starts them.
 _LEFT = re.compile(
     r"(networking|network|NetworkManager.*|systemd-.*|ifup@.*|wpa_supplicant.*|dhcpcd.*|connman|iwd|netplan.*|dbus.*"
     r"|(console-|container-|serial-)?getty(@.*)?|user@.*|user-runtime-dir@.*|gdm\d?|lightdm|sddm|display-manager|console-setup"
@@ -146,7 +146,7 @@ def _asked(command: Sequence[str], words: Sequence[bytes]) -> Iterator[bytes]:
 
 
 def _shown(names: Sequence[str]) -> list[Unit]:
-    """What systemd says of the units ``names``; of a template, of its instances. Raises OSError."""
+    """The units ``names`` as systemd has them; for a template, its instances. Raises OSError."""
     units, asked = [], [unit.replace("@.", "@*.") for unit in names]  # a template is no unit, and ends the answer
     for start in range(0, len(asked), _AT_ONCE):
         command = ["systemctl", "show", f"--property={_PROPERTIES}", "--"]

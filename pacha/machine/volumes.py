@@ -55,7 +55,7 @@ def collect(root: Path, system: Path) -> tuple[Volume, ...] | None:
     mounted = _mounted(root, {"/", *_always_mounted(system)})
     own = hotplug.foundation(blocks, [device for device, of in mounted.items() if "/" in dict(of)])
     own |= frozenset[str]().union(*(hotplug.partitions(blocks, device) for device in own))
-    found = [
+    volumes = [
         Volume(
             device=f"mapper/{name}" if (name := first_line(blocks / device / "dm/name")) else "",
             ids=tuple(sorted(named["id"].get(device, ()))),
@@ -66,7 +66,7 @@ def collect(root: Path, system: Path) -> tuple[Volume, ...] | None:
         for device in set().union(*named.values())
         if device in own or not hotplug.is_fleeting(blocks, device)
     ]
-    parted = (part for volume in found for part in _parted(root, volume))
+    parted = (part for volume in volumes for part in _parted(root, volume))
     return tuple(sorted(parted, key=lambda volume: (volume.ids, astuple(volume))))
 
 

@@ -3,14 +3,14 @@
 ::
 
     run_programs(context, folder)              # before-push programs: dumps into what is watched
-    with session.connecting() as connections:  # masters answer while this machine reads and scans
+    with connecting(session) as connections:    # masters answer while this machine reads and scans
         last = read_last_snapshot(session)
         scan(session, last)
-        session.attach(connections)
+        attach(session, connections)
         remote_check.compare_with_last_push(session, last)  # differences are concerns
         base = reconcile.base(session, last)   # a newer snapshot of a master: only the parent
         new = commit_snapshot(session, base)
-        session.deliver(new.snapshot, new.tip) # what each master is missing, db last; then the heartbeat
+        deliver(session, new.snapshot, new.tip) # what each master is missing, db last; then the heartbeat
         session.record()
 
 A failing master does not stop the others; an interrupted push changes nothing that a rebuild would see. This folder

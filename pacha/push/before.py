@@ -23,13 +23,13 @@ LOG = "before-push.log"  #: in the state folder
 def run_programs(context: Context, folder: Path) -> Iterator[Concern]:
     """Run what is in ``folder``, one after the other; yield a concern for each that fails, or is not run.
 
-    What they said last is in the log; it is a detail (-v) as well. An exception (a signal) ends them all.
+    The end of their output is kept in the log, and shown as a detail (-v). An exception (a signal) ends them all.
     """
-    found = before_push.find(folder)
-    yield from found.refused
+    scripts = before_push.find(folder)
+    yield from scripts.refused
     variables = {**programs.environment(), "PACHA_HOST": context.hostname()}
     log = ""
-    for path in found.programs:
+    for path in scripts.programs:
         activity.begin(f"running {escape(path.name)} before the push")
         began = time.time()
         ended = programs.run([path], variables, context.config.before_push_timeout, context.state.path)
@@ -40,12 +40,12 @@ def run_programs(context: Context, folder: Path) -> Iterator[Concern]:
 
 
 def _report(path: Path, ended: programs.ProgramRun, began: float) -> str:
-    """What a program did, as lines that a terminal can show; each is told as a detail."""
+    """The outcome and the output of a program, printable; each line is a detail (-v), too."""
     outcome = f"{escape(path)}: {ended.failure or 'done'} ({time.time() - began:.1f} s)"
-    said = [printable(line, keep="\t") for line in ended.output.decode("utf-8", "surrogateescape").splitlines()]
-    for line in (outcome, *said):
+    output = [printable(line, keep="\t") for line in ended.output.decode("utf-8", "surrogateescape").splitlines()]
+    for line in (outcome, *output):
         details.tell(line)
-    return "\n".join([f"{local_second(began)} {outcome}", *(f"    {line}" for line in said), ""])
+    return "\n".join([f"{local_second(began)} {outcome}", *(f"    {line}" for line in output), ""])
 
 
 def _failed(ended: programs.ProgramRun) -> str:

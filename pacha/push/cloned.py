@@ -1,4 +1,4 @@
-"""Tell a machine that was made from another one, with its state folder, that both push under one name.
+"""Warn a machine that was cloned from another one, with its state folder: both push under one name.
 
 Otherwise each of them looks to the other like somebody with its key, or like itself set back to an older state.
 """
@@ -22,7 +22,7 @@ _CLONED = (
 def compare_machine_id(session: PushSession) -> None:
     """Add a concern where the state folder remembers another machine-id than this machine's, and remember this one.
 
-    Not for a push that takes a host over. Nothing is said, or forgotten, where either of them is not known.
+    Not for a push that takes a host over. Does nothing if one of the two ids is unknown.
     """
     here, remembered = machine_id(), session.state.machine_id
     if here in ("", remembered):

@@ -1,7 +1,7 @@
 """Read files and write their logs in two processes: what the second does not do, for whatever reason, the first does.
 
-The second is given the names and what was scanned of some files at a time. It takes those that are still so and whose
-content is kept as it is, and decides nothing; see ``store.hg.first_commit``.
+The second gets the names and scanned entries of some files at a time. It does those that have not changed since and
+that are kept whole and in the clear; it decides nothing. See ``store.hg.first_commit``.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ def write_share(share: Share) -> list[tuple[Any, ...] | None]:
     """
     store = hg.NewStore(os.fsencode(share.repository))
     with DirectoryFds(share.root) as descent:
-        if _identity(descent.directory(b"")) != share.identity:  # a /proc of other processes
+        if _identity(descent.directory(b"")) != share.identity:  # /proc shows other processes here
             raise FileNotFoundError(errno.ENOENT, "it is another folder", share.root)
         return [_written(store, descent, *file) for file in share.files]
 
@@ -66,7 +66,7 @@ def _written(store: hg.NewStore, descent: DirectoryFds, stored: bytes, path: byt
 
 
 class Sharing:
-    """What a push has a second process for."""
+    """A second process of a push, which reads files and writes their logs."""
 
     def __init__(self, worker: WorkerProcess) -> None:
         self._worker = worker
@@ -78,10 +78,10 @@ class Sharing:
         relative: Callable[[bytes], bytes],
         accept: Callable[[Entry], None],
     ) -> SharedReading | None:
-        """What lets it read a part of the files that are ``written``, by stored name; None where they are few.
+        """A reader of a part of the files ``written`` (by stored name); None if there are few.
 
-        They lie below ``folder``, a descriptor, ``relative`` to which are their paths; ``accept`` is called with the
-        entry of each file as it was read.
+        The files lie below the descriptor ``folder``, at the paths that ``relative`` returns. ``accept`` is called with
+        the entry of each file as it was read.
         """
         return SharedReading(self._worker, written, folder, relative, accept) if len(written) >= _FEW else None
 
@@ -103,7 +103,7 @@ class SharedReading:
         self._given: list[Entry | None] = []
 
     def give(self, repository: str, names: Sequence[bytes]) -> int:
-        """Give it what it can do of the last ``names``, of so many as are returned."""
+        """Give the process those of the last ``names`` that it can do; returns how many of them were looked at."""
         taken, size = list[tuple[bytes, Entry | None]](), 0
         for name in reversed(names):
             if size > _MOST:
@@ -121,11 +121,11 @@ class SharedReading:
         return name, self._relative(entry.path), entry.mode, entry.uid, entry.gid, entry.mtime_ns, entry.size
 
     def has_ended(self) -> bool:
-        """Whether it has done that, or is no more."""
+        """Whether the process has done what was given, or has ended."""
         return self._worker.answers()
 
     def written(self) -> Sequence[hg.Log | None] | None:
-        """The log of each name that was given, None for what is left; None where it failed, and so was ended."""
+        """The log of each given name (None: not done); None if the process failed, which ends it."""
         if (answer := self._answer()) is None:
             self.end()
             return None
@@ -145,7 +145,7 @@ class SharedReading:
         return hg.Log(*log)
 
     def end(self) -> None:
-        """End it: it writes nothing any more."""
+        """End the process, so that it writes nothing more."""
         self._worker.end()
 
 
@@ -155,15 +155,15 @@ def _identity(folder: int) -> tuple[int, int]:
 
 
 def _simple(entry: Entry) -> Entry | None:
-    """The ``entry`` if it is one that the second process can do."""
+    """The ``entry`` if the second process can do it: a small file that is not sealed."""
     return entry if entry.kind is Kind.FILE and entry.parts == 0 and entry.sealed is None else None
 
 
 @contextmanager
 def starting(context: Context) -> Iterator[Sharing | None]:
-    """A second process for the body, where one can be had and nothing was scanned from here yet.
+    """A second process for the body of a first push; None if something was scanned before, or if it cannot be had.
 
-    Only a first push needs it, and it has to be forked before there are threads: see ``WorkerProcess.begin``.
+    It has to be forked before there are threads: see ``WorkerProcess.begin``.
     """
     if os.path.lexists(context.state.cache):
         yield None

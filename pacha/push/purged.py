@@ -1,7 +1,7 @@
 """Forget here what was purged on a master, before anything is sent.
 
-A master may lie. What it says can make this host forget what its history had, each time with a word, but no file, and
-not the content of the newest snapshot: that goes only where it is read from the disk and recorded anew by this push.
+A master may lie. Its record can make this host erase content from its history, which is reported each time. It can
+erase no file, and no content of the newest snapshot, unless this push reads that from the disk and records it anew.
 No master is purged from here: a second one may be the last that has what the first one wants to be forgotten.
 """
 
@@ -36,7 +36,7 @@ _Revisions = Mapping[bytes, Iterable[str]]
 def follow(session: PushSession, last: Snapshot) -> None:
     """Purge the local history as the masters' records say. ``last``: the last snapshot made here, whose scan is done.
 
-    Tells what is forgotten, and which master lacks what another one has purged.
+    Reports what is forgotten, and which master lacks what another one has purged.
     """
     session.know_purged(purges.read(session.context.state.purged))
     _read_anew(session, session.state.reread)
@@ -49,12 +49,12 @@ def follow(session: PushSession, last: Snapshot) -> None:
 
 
 def _follow(session: PushSession, target: MasterTarget, last: Snapshot) -> None:
-    assert target.master is not None and target.probe is not None
-    known, now = target.last_known, target.probe.purged
+    master, probe = target.connection
+    known, now = target.last_known, probe.purged
     target.purged, target.lacks_purges = now, known.lacks_purges
     if now == known.purged and not known.lacks_purges and (now or not session.purged):
         return
-    told = purges.decode(target.master.purged(session.host) or b"") if now else ()
+    told = purges.decode(master.purged(session.host) or b"") if now else ()
     erased, by_age = Erased.by(told), {purge.paths for purge in told if purge.is_by_age}
     lacking = [
         purge
@@ -90,9 +90,9 @@ def _concerns(session: PushSession, text: str) -> list[Concern]:
 
 
 def _forget(session: PushSession, target: MasterTarget, told: tuple[Purge, ...], last: Snapshot) -> bool:
-    """Erase what ``told`` names; returns whether nothing has to wait. First it is recorded, as a kill may follow.
+    """Erase what ``told`` names, after recording it, as a kill may follow; returns whether nothing has to wait.
 
-    A rule by age, by which some content goes every night, is something to look at the first time alone.
+    A rule by age erases some content every night: it is a concern at the first time only.
     """
     here = {purge.identity for purge in session.purged}
     new = [purge for purge in purges.runs(told) if purge.identity not in here]
@@ -121,7 +121,7 @@ def _forgotten(session: PushSession, target: MasterTarget, purged: Iterable[Purg
 
 
 def _put_aside(session: PushSession) -> Iterator[Concern]:
-    """What this does not touch: a person may need it."""
+    """A concern for each folder of files that rebuilds put aside: they are not erased, as a person may need them."""
     for folder in islice(left_by_rebuilds(session.context.state), _MOST_TOLD):
         is_kept = os.path.basename(folder).startswith(b".pacha-kept-")
         yield Concern(folder, _PUT_ASIDE.format(how="'pacha undo' or remove it" if is_kept else "remove it"))
@@ -140,22 +140,22 @@ def _without(revisions: _Revisions, spared: frozenset[tuple[bytes, str]]) -> dic
 def _spared(
     session: PushSession, repository: hg.Repository, name: str, revisions: _Revisions, last: Snapshot
 ) -> frozenset[tuple[bytes, str]]:
-    """What of ``revisions`` the last snapshot has, but for what is read from the disk again and recorded anew."""
+    """Those of ``revisions`` that the last snapshot needs, without those that are read from the disk again."""
     wanted = {stored: frozenset(nodes) for stored, nodes in revisions.items()}
     spared: set[tuple[bytes, str]] = set()
     for watched in last.watched:
         if watched.repository == name and watched.node and repository.has(watched.node):
             now = {stored: value[:20].hex() for stored, value in repository.names(watched.node).items()}
-            found = {(stored, node) for stored, node in now.items() if node in wanted.get(stored, ())}
-            spared |= found - _anew(session, watched, last, found) if found else set()
+            needed = {(stored, node) for stored, node in now.items() if node in wanted.get(stored, ())}
+            spared |= needed - _anew(session, watched, last, needed) if needed else set()
     return frozenset(spared)
 
 
 def _anew(
-    session: PushSession, watched: Watched, last: Snapshot, found: set[tuple[bytes, str]]
+    session: PushSession, watched: Watched, last: Snapshot, needed: set[tuple[bytes, str]]
 ) -> set[tuple[bytes, str]]:
-    """Those of ``found`` whose file is still on the disk as it was recorded: it is read again."""
-    names = {stored for stored, _ in found}
+    """Those of ``needed`` whose file is still on the disk as it was recorded: it is read again."""
+    names = {stored for stored, _ in needed}
     entries = {} if watched.retired else last.below(watched)
     having = [
         entry for entry in entries.values() if entry.kind is Kind.FILE and not names.isdisjoint(content_names(entry))
@@ -164,7 +164,7 @@ def _anew(
     session.update(reread=tuple({*session.state.reread, *paths}))
     _read_anew(session, paths)
     settled = {stored for path in paths for stored in content_names(last.entries[path])}
-    return {(stored, node) for stored, node in found if stored in settled}
+    return {(stored, node) for stored, node in needed if stored in settled}
 
 
 def _is_as_recorded(session: PushSession, entry: Entry) -> bool:
@@ -174,7 +174,7 @@ def _is_as_recorded(session: PushSession, entry: Entry) -> bool:
 
 
 def _read_anew(session: PushSession, paths: Iterable[bytes]) -> None:
-    """Have the commit read these files, although they are as they were."""
+    """Have the commit read these files, although they have not changed."""
     scanned = session.scan.entries
     anew = {
         path: entry._replace(sha256=None)

@@ -17,7 +17,7 @@ from pacha.errors import Concern, PachaError
 from pacha.fetch import staging_dir
 from pacha.host.context import Context
 from pacha.host.due import PUSH
-from pacha.push import cloned, purged, reconcile, remote_check
+from pacha.push import cloned, connect, deliver, purged, reconcile, remote_check
 from pacha.push.before import run_programs
 from pacha.push.scan import asking_for_packages, describe_machine, read_last_snapshot, scan
 from pacha.push.session import PushSession
@@ -134,19 +134,19 @@ def _until_not_rolled_back(context: Context, begin: Callable[[], PushSession], a
 
 
 def _push(session: PushSession, accept: bool) -> Pushed:
-    with session.connecting() as connections:  # in parallel
+    with connect.connecting(session) as connections:  # in parallel
         last = read_last_snapshot(session, accept)
         reconcile.check_name(session, last)
         with asking_for_packages(session, last):
             last = scan(session, last)
             session.companions = describe_machine(session)
-            session.attach(connections)
+            connect.attach(session, connections)
             cloned.compare_machine_id(session)
             purged.follow(session, last)
             remote_check.compare_with_last_push(session, last)
             base = reconcile.base(session, last)
             new = commit_snapshot(session, base)
-        sent = session.deliver(new.snapshot, new.tip)
+        sent = deliver.deliver(session, new.snapshot, new.tip)
         remote_check.compare_after_push(session)
         session.record()
         return _pushed(session, new, sent)

@@ -25,25 +25,25 @@ _SAMPLE = Account(name=b"x", is_group=False, number=0)
 
 @dataclass(frozen=True, slots=True)
 class Readable:
-    """A ``snapshot`` that its readers accept, what it lacks, and the ``mended`` paths, which are not as on disk."""
+    """A ``snapshot`` that its readers accept, what it leaves out, and the paths ``corrected`` for that."""
 
     snapshot: Snapshot
     concerns: tuple[Concern, ...]
-    mended: frozenset[bytes]
+    corrected: frozenset[bytes]
 
 
 def readable(new: Snapshot, base: Snapshot) -> Readable:
     """``new`` in a form that its readers accept; what it shares with ``base`` was checked before.
 
-    Raises PachaError where it has none.
+    Raises PachaError if there is no such form.
     """
     if new == base:
         return Readable(new, (), frozenset())
-    mending = _Mending(base)
-    entries = mending.entries(new)
-    parents = mending.parents(new)
-    accounts = tuple(account for given in new.accounts if (account := mending.account(given)) is not None)
-    snapshot = replace(new, entries=entries, parents=parents, accounts=accounts) if mending.concerns else new
+    corrections = _Corrections(base)
+    entries = corrections.entries(new)
+    parents = corrections.parents(new)
+    accounts = tuple(account for given in new.accounts if (account := corrections.account(given)) is not None)
+    snapshot = replace(new, entries=entries, parents=parents, accounts=accounts) if corrections.concerns else new
     try:
         check_meta(snapshot.meta)
         check_consistency(snapshot, _placed_anew(snapshot, base))
@@ -54,11 +54,11 @@ def readable(new: Snapshot, base: Snapshot) -> Readable:
             "The master keeps the last one. Please report this.",
             code="snapshot-not-readable",
         ) from None
-    return Readable(snapshot, tuple(mending.concerns), frozenset(mending.changed))
+    return Readable(snapshot, tuple(corrections.concerns), frozenset(corrections.changed))
 
 
 def _placed_anew(new: Snapshot, base: Snapshot) -> list[bytes] | None:
-    """The paths of ``new`` that may lie where none can; None for any of them."""
+    """The paths of ``new`` that may lie where no path can; None if any of them may."""
     entries = new.entries
     if not isinstance(entries, Amended) or entries.base is not base.entries or _places(new) != _places(base):
         return None
@@ -72,7 +72,7 @@ def _places(snapshot: Snapshot) -> list[tuple[bytes, bool]]:
 
 
 @dataclass(slots=True)
-class _Mending:
+class _Corrections:
     base: Snapshot
     concerns: list[Concern] = field(default_factory=list)
     changed: set[bytes] = field(default_factory=set)
@@ -84,9 +84,9 @@ class _Mending:
             if (why := _refusal(check_entry, entry)) is None:
                 continue
             self.changed.add(path)
-            mended = self._without_attributes(entry)
-            if mended is not None:
-                changed[path] = mended
+            corrected = self._without_attributes(entry)
+            if corrected is not None:
+                changed[path] = corrected
             else:
                 refused.append(path)
                 self.concerns.append(Concern(path, f"not kept, as no snapshot can hold it: {why}"))
@@ -146,7 +146,7 @@ def _lost_fields(account: Account) -> Iterator[str]:
 
 
 def _kept(account: Account, name: str) -> Any:
-    """What is left of a field that is refused: the groups that are not, nothing of another one."""
+    """The rest of a refused field: of ``groups`` those that are accepted, of any other field nothing."""
     if name != "groups":
         return b""
     return tuple(group for group in account.groups if not _refusal(check_account, replace(_SAMPLE, groups=(group,))))

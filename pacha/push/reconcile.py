@@ -89,14 +89,14 @@ def base(session: PushSession, last: Snapshot) -> Base:
 
 def _pulled(session: PushSession, target: MasterTarget) -> _Offer | None:
     """Pull the newest intact snapshot of a master; None if the local history descends from it."""
-    if target.probe is None or target.probe.changelog is None:
+    if target.connection[1].changelog is None:
         return None
     if target.familiar and session.history() >= session.state.history:
         return None  # else history was lost, for example in a power cut: Mercurial does not sync
     local = session.repository(DATABASE)
     try:
         heads = target.talk(DATABASE, lambda peer: _heads(session, target, peer, local))
-        return _newest_whole(session, local, target, heads) if heads else None
+        return _newest_intact(session, local, target, heads) if heads else None
     except PachaError as error:
         session.fail(target, error)
         return None
@@ -113,7 +113,7 @@ def _heads(session: PushSession, target: MasterTarget, peer: Upload, local: hg.R
     return heads
 
 
-def _newest_whole(
+def _newest_intact(
     session: PushSession, local: hg.Repository, target: MasterTarget, heads: tuple[str, ...]
 ) -> _Offer | None:
     """The newest readable ancestor of ``heads``; None if that is the local snapshot.
@@ -155,7 +155,7 @@ def _stands_on(session: PushSession, local: hg.Repository, node: str) -> bool:
 def _check_may_read(session: PushSession, target: MasterTarget, newest: str) -> None:
     """Raise UnreachableError, which names the snapshot, if our key may not fetch it."""
     try:
-        check_may_read(session.host, target.probe.may if target.probe else frozenset())
+        check_may_read(session.host, target.connection[1].may)
     except UnreachableError as error:
         raise UnreachableError(
             f"{target.label} has a newer snapshot {newest[:12]}, which this machine does not remember making.",
@@ -274,7 +274,7 @@ def _with_content(session: PushSession, watched: Watched, target: MasterTarget) 
     repository = session.repository(watched.repository)
     if not repository.has(watched.node):
         try:
-            with target.peer(watched.repository) as peer:
+            with target.conversations.peer(watched.repository) as peer:
                 peer.pull(repository, [watched.node], target.most)
         except PachaError:
             return replace(watched, node=None)

@@ -98,7 +98,7 @@ def _find(session: PushSession, target: MasterTarget, name: str) -> tuple[_Diffe
         return (_Difference.GONE if target.was_looked_at(name) else None), ""
     if then == now or not (then or name == DATABASE):
         return None, ""
-    with target.peer(name) as peer:
+    with target.conversations.peer(name) as peer:
         newest = next(iter(peer.heads()), "")
     if not newest:
         return _Difference.GONE, ""

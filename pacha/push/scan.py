@@ -1,4 +1,4 @@
-"""Read the last snapshot, scan the watched paths, and describe the machine."""
+"""Read the last snapshot, scan the watched paths, describe the machine; remember the scan for the next push."""
 
 from __future__ import annotations
 
@@ -7,9 +7,12 @@ from concurrent.futures import Future, wait
 from contextlib import contextmanager
 from dataclasses import replace
 
+from pacha.config.keys import STANDALONE
 from pacha.errors import Concern, DamagedError, PachaError
 from pacha.files import scan as files
 from pacha.files.amended import Amended
+from pacha.files.listing import Fingerprints
+from pacha.files.mount_points import MountPoints
 from pacha.files.scanned import Scan
 from pacha.host import owed, packages, watch
 from pacha.machine import facts
@@ -20,8 +23,9 @@ from pacha.store.companions import MACHINE
 from pacha.store.recorded import Recorded, summary_of
 from pacha.store.snapshot import Snapshot
 from pacha.system import activity, background, limited_output
+from pacha.text import escape
 
-#: How often, and how many seconds each, it is waited for the end of what is not needed any more.
+#: How often, and for how many seconds each, to wait for the end of a program that is no longer needed.
 _TRIES, _SECONDS = 20, 0.05
 
 
@@ -72,15 +76,15 @@ def scan(session: PushSession, last: Snapshot) -> Snapshot:
     files.scan(
         targets, known, remembered, session.accounts, session.state.mounted, session.scan, session.sealing.secrets
     )
-    found = session.scan.entries
-    differs_little = isinstance(found, Amended) and found.base is last.entries
-    if isinstance(last.entries, Recorded) and found is not last.entries and not differs_little:
+    scanned = session.scan.entries
+    differs_little = isinstance(scanned, Amended) and scanned.base is last.entries
+    if isinstance(last.entries, Recorded) and scanned is not last.entries and not differs_little:
         return replace(last, entries=last.entries.entries)
     return last
 
 
 def _are_as_recorded(session: PushSession, last: Snapshot) -> bool:
-    """Whether the entries of ``last`` are what the last scan found, and their owners have the same names now."""
+    """Whether the last scan saw the same as the entries of ``last``, and their owners still have the same names."""
     users, groups = session.accounts.user_name, session.accounts.group_name
     return not (session.state.owed or session.state.reread) and all(
         (owner, group) == (users(uid), groups(gid)) for uid, owner, gid, group in summary_of(last.entries).owners
@@ -114,3 +118,31 @@ def describe_machine(session: PushSession) -> dict[str, bytes]:
         session.concerns.append(Concern(b"/sys", f"what this machine is cannot be recorded ({error.why})"))
         return {}
     return {MACHINE: text}
+
+
+def remember_scan(session: PushSession, *, written: bool) -> None:
+    """Remember the fingerprints for the next scan, and add a notice for what is left out and was not before.
+
+    The fingerprints are not needed after that: pacha.db has all that was scanned. Where something is doubtful it may
+    have more, for example owed paths that are not on the disk; the next scan then compares with all its entries.
+    """
+    scanned = session.scan
+    mounted = tuple(sorted(scanned.mounted | _volumes_of_masters(session)))
+    if mounted != session.state.mounted:
+        session.update(mounted=mounted)
+    before = session.fingerprints
+    new_ones = [(path, what) for path, what in scanned.left_out.items() if before.left_out.get(path) != what]
+    session.notices += [f"{escape(path)} is left out: {what}" for path, what in new_ones]
+    state, now = session.context.state, scanned.fingerprints
+    differs = (now.listings, now.left_out) != (before.listings, before.left_out)
+    if written or differs or not (before.are_recorded and now.are_recorded):
+        scan_cache.write(state.cache, before, now, state.database)
+    session.fingerprints, scanned.listings = Fingerprints(), {}
+
+
+def _volumes_of_masters(session: PushSession) -> frozenset[bytes]:
+    """The mount points, of now and not mounted any more, on which a master that is a folder of this machine lies."""
+    if STANDALONE not in session.context.config.masters():
+        return frozenset()
+    points, path = MountPoints.of_machine(session.state.mounted), session.context.config.hosts_path
+    return points.missing_above(path) | points.met(path, ())

@@ -61,17 +61,17 @@ class PushSealing:
 
     def named(self, needed: Collection[bytes]) -> list[SealKey]:
         """The keys to be kept beside pacha.db: the ``needed``, and the newest where only that one has its patterns."""
-        found = [key for id_, key in self.keys.items() if id_ in needed]
-        if self.sealer is None or any(not key.secret or key.patterns == self.sealer.key.patterns for key in found):
-            return found  # of a key that nobody opened here the patterns are not known
-        return [self.sealer.key, *found]
+        kept = [key for id_, key in self.keys.items() if id_ in needed]
+        if self.sealer is None or any(not key.secret or key.patterns == self.sealer.key.patterns for key in kept):
+            return kept  # the patterns of a key that nobody opened here are unknown
+        return [self.sealer.key, *kept]
 
 
 def begin(session: PushSession, last: Snapshot, accept: bool) -> PushSealing:
     """What this push seals, on top of the snapshot ``last``. Raises ConfigError before anything is done.
 
     Where ``last`` has something sealed, only ``pacha.seal = no`` with ``accept`` takes that back into the clear:
-    ``accept`` alone is said for other reasons, too.
+    ``accept`` alone may be given for other reasons.
     """
     config = session.context.config
     rules = SealRules(config.seal, [watched.path for watched in last.live])
@@ -99,7 +99,7 @@ def begin(session: PushSession, last: Snapshot, accept: bool) -> PushSealing:
 
 
 def _sealed(entries: Mapping[bytes, Entry]) -> dict[bytes, Entry]:
-    """Those of ``entries`` that are sealed; of those that are not read yet, none is."""
+    """The sealed ones of ``entries``, which are not read from pacha.db if none can be."""
     every = entries.items() if may_be_sealed(entries) else ()
     return {path: entry for path, entry in every if entry.sealed is not None}
 
@@ -132,7 +132,7 @@ def as_known(
 
 
 def mark(sealing: PushSealing, scanned: Mapping[bytes, Entry], owed: Collection[bytes]) -> Mapping[bytes, Entry]:
-    """``scanned``, in which what is to be sealed says so; the paths ``owed`` stay as they were recorded."""
+    """``scanned`` with a mark on each entry that is to be sealed; the ``owed`` paths stay as they were recorded."""
     wanted = sealing.rules.wanted(scanned) - set(owed)
     marked = {
         path: entry._replace(sha256=None, sealed=b"", xattrs=keyed.clear(entry.xattrs))
@@ -143,7 +143,7 @@ def mark(sealing: PushSealing, scanned: Mapping[bytes, Entry], owed: Collection[
 
 
 def settle(session: PushSession, new: Snapshot, base: Snapshot) -> Snapshot:
-    """``new`` with what its format and its keys are said to be; a concern names what is in the clear from now on."""
+    """``new`` with the format and the keys of sealed content; adds a concern if something is no longer sealed."""
     needed = [keyed.key_id(entry.sealed) for entry in _sealed(new.entries).values()]
     session.concerns += _uncovered(new.entries, base.entries)
     if not needed:
@@ -158,8 +158,8 @@ def settle(session: PushSession, new: Snapshot, base: Snapshot) -> Snapshot:
 
 
 def _uncovered(new: Mapping[bytes, Entry], base: Mapping[bytes, Entry]) -> Iterable[Concern]:
-    found = sorted(path for path in _sealed(base) if path in new and new[path].sealed is None and new[path].sha256)
-    return [Concern(found[0], _IN_THE_CLEAR.format(count=len(found)))] if found else []
+    clear = sorted(path for path in _sealed(base) if path in new and new[path].sealed is None and new[path].sha256)
+    return [Concern(clear[0], _IN_THE_CLEAR.format(count=len(clear)))] if clear else []
 
 
 def _not_configured(count: int) -> ConfigError:

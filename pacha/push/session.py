@@ -2,54 +2,40 @@
 
 from __future__ import annotations
 
-import json
 import os
 import socket
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import Future
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-import pacha
 from pacha.config.keys import STANDALONE
-from pacha.errors import Concern, ExitCode, PachaError, UnreachableError
+from pacha.errors import Concern, PachaError
 from pacha.files.listing import Fingerprints
-from pacha.files.mount_points import MountPoints
 from pacha.files.name_service import KnownNames, known_names
 from pacha.files.names import DATABASE
 from pacha.files.owners import Account, Accounts
 from pacha.files.scanned import Scan
 from pacha.host.context import Context
-from pacha.host.masters import connect, endpoint
+from pacha.host.masters import endpoint
 from pacha.host.packages import Told
-from pacha.push import signing
 from pacha.push.sealing import PushSealing
 from pacha.push.target import MasterTarget
 from pacha.store import change_list, hg, revision
 from pacha.store.growth import Growth
 from pacha.store.host_state import HostState, MasterState
 from pacha.store.purges import Erased, Purge
-from pacha.store.recorded import summary_of
-from pacha.store.snapshot import Snapshot, Watched
-from pacha.system import background
+from pacha.store.snapshot import Watched
 from pacha.system.login import login_name
-from pacha.system.presence import is_absent
-from pacha.text import escape, rfc3339
-from pacha.wire.master import CHANGELOG_OF_ANY, HEARTBEAT_MAX, Master, Probe, RolledBack
+from pacha.text import escape
+from pacha.wire.master import CHANGELOG_OF_ANY, RolledBack
 
 if TYPE_CHECKING:
     from pacha.push.parallel import Sharing
 
-_UNREADABLE = "its revision {node} on {label} cannot be read ({why}); the push went on beside it: find out who added it"
-_ELSEWHERE = "pacha.hosts.path is {own}, but this key leads to {theirs} on {label}: there it is kept"
 _OF_OURS = 4  #: how many times the size of our own pacha.db a revision may have
 _MOST_CONCERNS = 100  #: how many are remembered for ``pacha status``
-
-
-#: The connection to a master, and a first probe of it.
-_Connection = Future[tuple[Master, Probe]]
 
 
 @dataclass(slots=True, kw_only=True)
@@ -115,57 +101,6 @@ class PushSession:
         """The connected masters that have not failed since."""
         return [target for target in self.targets if target.master and not target.failure]
 
-    @contextmanager
-    def connecting(self) -> Iterator[list[_Connection]]:
-        """Connect to every master in parallel to the body; close the connections after it, late ones when they come."""
-        connections = [background.start(self._connect, target) for target in self.targets]
-        try:
-            yield connections
-        finally:
-            for target in self.targets:
-                target.abandon()
-            for connection in connections:
-                connection.add_done_callback(_hang_up)
-
-    def _connect(self, target: MasterTarget) -> tuple[Master, Probe]:
-        master = connect(self.context, target.name)
-        try:
-            return master, master.probe(self.host, sorted(target.last_known.sent.keys() - {DATABASE}))
-        except BaseException:
-            master.close()
-            raise
-
-    def attach(self, connections: list[_Connection]) -> None:
-        """Attach the connections to their targets. A failure is kept, so that the changes are still committed."""
-        for target, connection in zip(self.targets, connections, strict=True):
-            try:
-                target.attach(*connection.result())
-                self._check_volume(target)
-                self._compare_path(target)
-            except PachaError as error:
-                target.failure = error
-
-    def _compare_path(self, target: MasterTarget) -> None:
-        """Tell at the first push to a master that it keeps this host elsewhere than configured. Its word counts."""
-        assert target.master is not None
-        own, theirs = self.context.config.hosts_path, target.master.hosts_path
-        if own != theirs and not target.last_known.sent:
-            self.notices.append(_ELSEWHERE.format(own=escape(own), label=target.label, theirs=escape(theirs)))
-
-    def _check_volume(self, target: MasterTarget) -> None:
-        """Raise UnreachableError for a local master whose volume is not mounted: it would be filled beside that."""
-        hosts_path = self.context.config.hosts_path
-        folder = os.path.join(hosts_path, os.fsencode(self.host))
-        if target.name != STANDALONE or not target.last_known.sent or not is_absent(folder):
-            return
-        if volumes := MountPoints.of_machine(self.state.mounted).missing_above(hosts_path):
-            raise UnreachableError(
-                f"The volume of {target.label} is not mounted.",
-                f"{escape(max(volumes, key=len))} was a mount point at the last push",
-                f"Mount it, and run this again; if it is gone for good: pacha add-host {self.host}",
-                code="master-not-mounted",
-            )
-
     def update(self, **changes: Any) -> None:
         """Change these fields of the state, here and in the state folder."""
         self.state = self.context.state.update(**changes)
@@ -189,8 +124,8 @@ class PushSession:
             target.open_ahead([DATABASE, *names])
 
     def following(self, name: str) -> AbstractContextManager[Growth | None]:
-        """As ``MasterTarget.following``, for the first of those that are reached."""
-        return self.reached[0].following(name) if self.reached else nullcontext()
+        """As ``Conversations.following``, with the first master that is reached."""
+        return self.reached[0].conversations.following(name) if self.reached else nullcontext()
 
     def note(self, text: str) -> hg.Note:
         """The note for a revision that is made now."""
@@ -207,7 +142,7 @@ class PushSession:
         return repository
 
     def know_purged(self, purged: tuple[Purge, ...]) -> None:
-        """Take what was ``purged`` from the history here; the repositories accept no content of it."""
+        """Note what was ``purged`` from the history here; the repositories accept that without its content."""
         self.purged, self._erased = purged, Erased.by(purged)
 
     def unreadable(self, name: str) -> frozenset[str]:
@@ -216,8 +151,9 @@ class PushSession:
 
     def path_of(self, name: str) -> bytes:
         """The path of the repository ``name`` on a master, for people."""
-        hosts_path = next((target.master.hosts_path for target in self.reached if target.master), None)
-        return os.path.join(hosts_path or self.context.config.hosts_path, *map(os.fsencode, (self.host, name)))
+        reached = self.reached
+        hosts_path = reached[0].connection[0].hosts_path if reached else self.context.config.hosts_path
+        return os.path.join(hosts_path, *map(os.fsencode, (self.host, name)))
 
     def history(self) -> int:
         """The size of our own ``db``'s changelog in bytes, 0 for none."""
@@ -225,50 +161,6 @@ class PushSession:
             return os.stat(os.path.join(self.context.state.repository(DATABASE), CHANGELOG_OF_ANY)).st_size
         except OSError:
             return 0
-
-    def deliver(self, snapshot: Snapshot, tip: str) -> bool:
-        """Send to every master what it is missing, then the heartbeat; returns whether anything was missing."""
-        sent_any, word = False, signing.last_word(self, tip) if self.reached else {}
-        for target in self.reached:
-            code = ExitCode.CONCERNS if self.concerns or target.unreadable else ExitCode.DONE
-            try:
-                line = self._heartbeat(target, snapshot, tip, code, word)
-                sent = target.send(snapshot, tip, self.repository, line)
-                target.leave_heartbeat(line, sent)
-                sent_any |= sent
-            except PachaError as error:
-                self.fail(target, error)
-        self.concerns += [concern for target in self.targets for concern in self._unreadable(target)]
-        return sent_any
-
-    def _unreadable(self, target: MasterTarget) -> Iterator[Concern]:
-        """The concerns about revisions on a master that cannot be read."""
-        for (name, node), error in target.unreadable.items():
-            yield Concern(
-                self.path_of(name), _UNREADABLE.format(node=node[:12], label=target.label, why=error.in_a_line)
-            )
-
-    def _heartbeat(
-        self, target: MasterTarget, snapshot: Snapshot, tip: str, code: ExitCode, word: Mapping[str, str]
-    ) -> bytes:
-        """The heartbeat, which 'pacha hosts' shows; its time is by the master's clock, that of ``word`` by ours."""
-        clock = target.probe.clock if target.probe else time.time()
-        summary = summary_of(snapshot.entries)
-        line = {
-            "at": rfc3339(clock), "tip": tip, "exit": int(code), "version": pacha.__version__,
-            "snapshot": rfc3339(self._made(tip)), "frequency": self.context.config.frequency,
-            "paths": len(snapshot.live), "files": summary.files, "size": summary.size,
-        }  # fmt: skip
-        text = json.dumps({**line, **word}).encode("ascii") + b"\n"
-        return text if len(text) <= HEARTBEAT_MAX else json.dumps(line).encode("ascii") + b"\n"  # of an RSA key
-
-    def _made(self, tip: str) -> float:
-        """The time of the snapshot ``tip``."""
-        node, at = self.state.made or ("", 0.0)
-        if node != tip:
-            at = self.repository(DATABASE).note(tip).at
-            self.update(made=(tip, at))
-        return at
 
     def record(self) -> None:
         """Record this push in the state: the outcome of each master, and the concerns."""
@@ -284,11 +176,6 @@ class PushSession:
             reread=(),
             **({} if failures else {"succeeded": now}),
         )
-
-
-def _hang_up(connection: _Connection) -> None:
-    if connection.exception() is None:
-        connection.result()[0].close()
 
 
 def _address(context: Context, reached: list[MasterTarget]) -> str:

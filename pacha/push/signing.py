@@ -32,9 +32,9 @@ NAMES = (statement.STATEMENT, statement.SIGNATURE)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SignedTexts:
-    """What stands beside pacha.db: the texts ``written`` and ``removed``, and what is to be remembered of them.
+    """The signed texts beside pacha.db: which are ``written`` and ``removed``, and what the state remembers of them.
 
-    None are written or removed where those of the parent stay.
+    All are empty if the parent's texts stay.
     """
 
     written: Mapping[bytes, bytes] = field(default_factory=dict)
@@ -57,34 +57,33 @@ def texts(session: PushSession, parent: str, image: bytes, note: hg.Note, *, may
     configuration names cannot sign.
     """
     repository = session.repository(DATABASE)
-    there = statement.read(repository.reader(parent)) if parent != hg.NULL and repository.has(parent) else (b"", b"")
-    removed = tuple(name for name, text in zip(NAMES, there, strict=True) if text)
+    has_parent = parent != hg.NULL and repository.has(parent)
+    before = statement.read(repository.reader(parent)) if has_parent else (b"", b"")
+    removed = tuple(name for name, text in zip(NAMES, before, strict=True) if text)
     key = own_key(session.context.config)
     if key is None:
         return SignedTexts(removed=removed)
-    before = _before(session, parent, key, *there)
-    if may_stay and before.database == digest(image) and not is_due(session, parent):
+    last = _last_statement(session, parent, key, *before)
+    if may_stay and last.database == digest(image) and not is_due(session, parent):
         return SignedTexts()
-    made = Statement(
-        host=session.host, counter=before.counter + 1, at=note.at, database=digest(image), before=before.before
-    )
-    text = statement.encode(made)
+    new = Statement(host=session.host, counter=last.counter + 1, at=note.at, database=digest(image), before=last.before)
+    text = statement.encode(new)
     signed = _sign(session, key, text, statement.NAMESPACE)
     if signed is None:
         return SignedTexts(removed=removed)
-    stated = Stated(counter=made.counter, digest=digest(text), key=signed.fingerprint)
+    stated = Stated(counter=new.counter, digest=digest(text), key=signed.fingerprint)
     return SignedTexts(written=dict(zip(NAMES, (text, signed.armored), strict=True)), stated=stated)
 
 
-def _before(session: PushSession, parent: str, key: SigningKey, text: bytes, signed: bytes) -> Statement:
-    """The parent's statement if it counts, else what is remembered of the last one; ``before`` is the digest of it."""
+def _last_statement(session: PushSession, parent: str, key: SigningKey, text: bytes, signed: bytes) -> Statement:
+    """The parent's statement if it counts, else the remembered one; its own digest is in ``before``."""
     known = session.state.stated.get(session.host, Stated(counter=0, digest=NO_DIGEST))
     last = Statement(host=session.host, counter=known.counter, at=0, database=NO_DIGEST, before=known.digest)
     try:
-        said = replace(statement.decode(text), before=digest(text))
-        of_this = said.host == session.host and known.counter <= said.counter < MOST_COUNTER
-        if of_this and (known.tip == parent or _is_own(key, text, signature.read_armored(signed))):
-            return said
+        parents = replace(statement.decode(text), before=digest(text))
+        follows = parents.host == session.host and known.counter <= parents.counter < MOST_COUNTER
+        if follows and (known.tip == parent or _is_own(key, text, signature.read_armored(signed))):
+            return parents
     except (ValueError, PachaError):
         pass
     return last

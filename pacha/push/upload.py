@@ -6,13 +6,21 @@ from collections.abc import Iterable
 from concurrent.futures import Future
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from pacha.store import hg
 from pacha.store.growth import Abandoned
 from pacha.store.revision import MOST
 from pacha.system import background
 from pacha.wire.master import CannotStream, TemporaryRepository
+
+
+class PushedFiles(NamedTuple):
+    """A repository of ours whose files are sent, the pushed node, and whether it may be sent as whole texts alone."""
+
+    repository: hg.Repository
+    node: str
+    whole: bool
 
 
 class Upload(Protocol):
@@ -23,8 +31,8 @@ class Upload(Protocol):
         """Whether the repository gets its name only when everything is sent."""
 
     @property
-    def files(self) -> tuple[hg.Repository, str] | None:
-        """The repository whose files are sent, and the pushed node; None if no files are sent."""
+    def files(self) -> PushedFiles | None:
+        """What was pushed as files; None if no files are sent."""
 
     def heads(self) -> tuple[str, ...]:
         """The nodes of its heads, the newest first."""
@@ -80,7 +88,7 @@ class InitialUpload:
 
     temporary: TemporaryRepository
     growing: Future[None] | None = None
-    files: tuple[hg.Repository, str] | None = None
+    files: PushedFiles | None = None
     _sent: Future[None] | None = None
 
     @property
@@ -97,7 +105,7 @@ class InitialUpload:
 
     def push(self, repository: hg.Repository, node: str, *, beside: bool = False, whole: bool = False) -> None:
         """Start to send ``repository``, unless that has begun before; see ``arrived``."""
-        self.files = (repository, node)
+        self.files = PushedFiles(repository, node, whole)
         if repository.heads() == (node,):
             self._sent = self.growing or background.start(self.temporary.fill, repository.path)
 

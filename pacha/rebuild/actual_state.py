@@ -5,8 +5,9 @@ from __future__ import annotations
 import os
 import stat
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 
-from pacha.errors import Concern
+from pacha.errors import Concern, PachaError
 from pacha.files import content, dirfd, metadata, scan
 from pacha.files.dirfd import DirectoryFds
 from pacha.files.exclude import Rules
@@ -33,8 +34,8 @@ def read_actual_state(
     """Return the entries at and below ``roots`` (paths as on disk) and at ``parents``, by path.
 
     A file has its sha256 where its size equals that in ``target``; the names of a hard link share a group. Leaves out
-    what the roots' own rules exclude, and with ``parts`` (paths as on disk) all but those and what is below them. What
-    is there and cannot be looked at is put into ``unseen``.
+    what the roots' own rules exclude, and with ``parts`` (paths as on disk) all but those and what is below them. A
+    path that exists but cannot be looked at is put into ``unseen``.
     """
     places = list(roots)
     watches = [Watch(p.path, p.single, Rules.of(p.exclude), p.one_filesystem, parts) for p in places]
@@ -43,7 +44,7 @@ def read_actual_state(
     for number, paths in enumerate(walked.linked.values(), 1):
         actual.update({path: actual[path]._replace(link_group=number) for path in paths if path in actual})
     for place in places:
-        if place.path not in actual and (entry := _one(place.path, accounts)) is not None:
+        if place.path not in actual and (entry := _entry(place.path, accounts)) is not None:
             actual[place.path] = entry
         _read_equal_sizes(place, actual, target)
     missed = _missed(walked.concerns, actual, accounts)
@@ -52,18 +53,18 @@ def read_actual_state(
     if parts:
         actual = {path: entry for path, entry in actual.items() if is_within_any(path, parts)}
     for path in parents:
-        if path not in actual and (entry := _one(path, accounts)) is not None:
+        if path not in actual and (entry := _entry(path, accounts)) is not None:
             actual[path] = entry
     return actual
 
 
 def _missed(concerns: Iterable[Concern], actual: dict[bytes, Entry], accounts: Accounts) -> list[bytes]:
-    """The paths of ``concerns`` that are there and not wholly known; one that only cannot be read is added."""
+    """The paths of ``concerns`` that exist and are not wholly known; adds what can be observed to ``actual``."""
     missed = []
     for path in dict.fromkeys(concern.path for concern in concerns):
         if path in actual:
             missed.append(path)
-        elif (entry := _one(path, accounts)) is not None:
+        elif (entry := _entry(path, accounts)) is not None:
             actual[path] = entry
         elif not is_absent(path):
             missed.append(path)
@@ -89,6 +90,30 @@ def accounts_in_force(target: bytes, restored: Mapping[bytes, bytes], machine: A
     if target and None not in texts:
         return Accounts.from_files(texts[0] or b"", texts[1] or b""), f"the account files below {escape(target)}"
     return machine, "this machine's accounts"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AccountsBefore:
+    """The accounts at a target before a rebuild: those of its account ``files``, and all that are ``known`` there.
+
+    Both are None for a folder that is not the root of a machine.
+    """
+
+    files: Accounts | None
+    known: Accounts | None
+
+
+def accounts_before(target: bytes, machine: Accounts) -> AccountsBefore:
+    """The accounts at ``target`` (b"": this ``machine``). Raises PachaError if those of another root cannot be read."""
+    files = accounts_of_root(target)
+    if target and files is None and is_system(target):
+        raise PachaError(
+            f"The accounts of the machine at {escape(target)} cannot be read.",
+            f"its {escape(PASSWD)} is not a plain file there",
+            "Put a plain file there, so that its other files can follow their names, and run this again.",
+            code="target-accounts-unreadable",
+        )
+    return AccountsBefore(files=files, known=files if target else machine)
 
 
 def accounts_of_root(target: bytes) -> Accounts | None:
@@ -126,7 +151,7 @@ def above(snapshot: Snapshot, target: bytes) -> list[bytes]:
     return sorted(rebase(path, target) for path in paths | snapshot.parents.keys())
 
 
-def _one(path: bytes, accounts: Accounts) -> Entry | None:
+def _entry(path: bytes, accounts: Accounts) -> Entry | None:
     try:
         fd = os.open(os.path.dirname(path), os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     except OSError:

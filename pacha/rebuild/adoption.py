@@ -47,7 +47,7 @@ def remembers(context: Context, host: str) -> bool:
 def changes_of_watched(context: Context, host: str, fetched: Fetched) -> list[Concern]:
     """A concern for each path that this machine watches otherwise once it has adopted what was ``fetched``.
 
-    Of a machine that never pushed only what it loses: it has no word of its own yet about the rest.
+    For a machine that never pushed, only paths that it would lose: it has decided nothing about the others yet.
     """
     own = database.read(context.state.database, whole=False)
     if own.host not in ("", host) or not own.live:

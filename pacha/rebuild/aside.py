@@ -1,4 +1,4 @@
-"""The folder that gets what a rebuild did not put back, so that a person can look at it: outside every watched path."""
+"""The folder, outside every watched path, for files that a rebuild does not put back: a person can look at them."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def folder(state: Path, host: str) -> bytes:
 def write(place: bytes, paths: Iterable[bytes], spool: Spool) -> None:
     """Write the files ``paths`` (recorded, absolute) below ``place``, for the owner of the state folder alone.
 
-    Links are left out: their target is told in the report. Raises PachaError.
+    Links are left out, as the report names their targets. Raises PachaError.
     """
     files = [path for path in paths if path in spool.places]
     try:

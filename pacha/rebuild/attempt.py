@@ -14,7 +14,6 @@ from pacha.rebuild.options import LabelPolicy, RebuildOptions, ServicePolicy
 from pacha.rebuild.planning import PlannedRebuild
 from pacha.rebuild.result import Reporter
 from pacha.rebuild.services import PlannedServices
-from pacha.wire.master import Master
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,10 +24,9 @@ class Attempt:
     host: str
     options: RebuildOptions
     reporter: Reporter
-    master: Master
     staging: Staging
     fetched: Fetched
-    begun: renumber.InterruptedRenumbering
+    interrupted_renumbering: renumber.InterruptedRenumbering
     began: float  #: by time.monotonic()
     differences: tuple[freshness.Disagreement, ...]
     signed: SignedBy | None = None

@@ -1,4 +1,4 @@
-"""What is bound to the machine of a host, so that a rebuild leaves it as another machine has it."""
+"""The paths that are bound to the machine that a host was: a rebuild leaves them as another machine has them."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ _SHUT = "not restored"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Bound:
-    """Recorded paths that are not restored as they are.
+    """Recorded paths that are not restored as they are, or that a person should know of.
 
-    ``withheld`` stay as this machine has them, ``merged`` get another content, each for a reason in ``remarks`` or for
-    none. ``named`` are restored, and a person should know why; ``dangling`` are links that lead to nothing, each with
-    the reason to name them together. ``own`` tells whether a path that is not among the ``recorded`` ones belongs to
-    this machine. ``other``: it is not the machine that the host was.
+    ``withheld`` stay as this machine has them; ``merged`` get another content, some with a reason in ``remarks``.
+    ``named`` are restored, each with a reason why a person should know; ``dangling`` are links that lead to nothing,
+    which are named together by reason. ``own`` tells whether a path that is not ``recorded`` belongs to this machine.
+    ``other``: this is not the machine that the host was.
     """
 
     withheld: Mapping[bytes, Withheld] = field(default_factory=dict)
@@ -34,19 +34,19 @@ class Bound:
         return self.withheld.get(path) if path in self.recorded else self.own(path)
 
     def without(self, spared: Mapping[bytes, str], shut: Mapping[bytes, str]) -> Bound:
-        """This one, with paths that stay as they are here: those ``spared``, and those whose content is ``shut``.
+        """The same, with more paths that stay as they are here, each with its reason.
 
-        They come with the reasons. Only what is shut is owed.
+        Those whose content is ``shut`` are owed, those ``spared`` are not.
         """
-        lacking = {path: Withheld(reason) for path, reason in spared.items()}
-        lacking |= {path: Withheld(reason, _SHUT) for path, reason in shut.items()}
-        if not lacking:
+        added = {path: Withheld(reason) for path, reason in spared.items()}
+        added |= {path: Withheld(reason, _SHUT) for path, reason in shut.items()}
+        if not added:
             return self
         return replace(
             self,
-            withheld={**self.withheld, **lacking},
-            merged={path: text for path, text in self.merged.items() if path not in lacking},
-            recorded={*self.recorded, *lacking},
+            withheld={**self.withheld, **added},
+            merged={path: text for path, text in self.merged.items() if path not in added},
+            recorded={*self.recorded, *added},
         )
 
 

@@ -54,15 +54,16 @@ def _run_hooks(attempt: Attempt, planned: tuple[Planned, ...]) -> tuple[HookRun,
 
 
 def _remember(attempt: Attempt, proposal: Proposal, installation: Installation | None) -> HostState:
-    """Remember the choices: a rebuild that is killed is then gone on with; returns the state before."""
+    """Remember the choices, with which a killed rebuild is resumed; returns the state before."""
     installs = installation.planned.policy if installation else None
     return choices.remember(attempt.context, attempt.host, _decided(attempt, proposal), installs)
 
 
 def _decided(attempt: Attempt, proposal: Proposal) -> RebuildOptions:
-    """The options to remember: once this machine goes on as the host, nothing tells any more that it is another.
+    """The options to remember, with ``--hardware other`` if this is not the machine that the host was.
 
-    For its pushes record this machine, while what is owed is still the other one's.
+    That cannot be told any more once this machine goes on as the host: its pushes then record its own hardware, while
+    the owed files are still those of the other machine.
     """
     options = attempt.options
     return replace(options, hardware=HardwarePolicy.OTHER) if proposal.bound.other else options
@@ -72,7 +73,7 @@ def _plan_again(attempt: Attempt, before: Proposal) -> Proposal:
     """Plan after packages, and hooks, which may have made accounts or mounted a disk."""
     now = propose(attempt, before.hooks)
     if before.packages and before.packages.installs:
-        now = replace(now, packages=None)  # all of that was said
+        now = replace(now, packages=None)  # the person has seen that
     if now.preview.plan != before.preview.plan:
         attempt.reporter.on_plan(replace(now, revised=True))
         _check_room(now)
@@ -81,7 +82,7 @@ def _plan_again(attempt: Attempt, before: Proposal) -> Proposal:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Restoring:
-    """What changes the disk: the last plan, the hooks that ``ran`` before it, the packages that are installed."""
+    """The part of a rebuild that changes files: its plan, the hooks that ``ran`` before, the packages installed."""
 
     attempt: Attempt
     proposal: Proposal
@@ -108,7 +109,7 @@ class _Restoring:
         aside.write(folder, kept.values(), attempt.staging.spool)
 
     def _accept_statement(self) -> None:
-        """Remember the newest statement that was signed, so that an older one is told from it."""
+        """Remember the newest signed statement, so that an older one is recognised as such."""
         state, fetched = self.attempt.context.state, self.attempt.fetched
         if fetched.newest and fetched.provenance.vouched:
             stated = provenance.accepted(state.read(), self.attempt.host, fetched.tip, fetched.provenance)
@@ -180,7 +181,7 @@ class _Restoring:
         return adopts
 
     def _run_services(self, done: InstalledPackages | None) -> tuple[TaskRun, ...]:
-        """Carry out what is planned for after the files, as the machine is now: they may have brought units."""
+        """Do what comes after the files, planned for the machine as it is now: the files may have brought units."""
         attempt, proposal, state = self.attempt, self.proposal, self.attempt.context.state
         if attempt.service_policy is not ServicePolicy.RESTART or attempt.options.target:
             return ()
@@ -196,7 +197,7 @@ class _Restoring:
 def _mark_done(journal: Journal, tasks: tuple[TaskRun, ...]) -> None:
     if any(run.task.kind is ServiceTaskKind.UNIT and not run.failure for run in tasks):
         journal.write(Mark(RESTARTED))
-    with suppress(OSError):  # without it all that is repeated
+    with suppress(OSError):  # without the mark, a resumed rebuild does all that again
         journal.mark(DONE)
 
 

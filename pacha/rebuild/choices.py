@@ -43,7 +43,7 @@ def with_remembered(context: Context, host: str, options: RebuildOptions) -> Reb
 def remember(context: Context, host: str, options: RebuildOptions, installs: PackagePolicy | None = None) -> HostState:
     """Remember the choices in ``options``, which are complete; returns the state before.
 
-    ``installs``: how packages are being installed, None for no installation that is under way.
+    ``installs``: how packages are being installed; None if they are not.
     """
     state = context.state.read()
     if options.in_place:

@@ -1,7 +1,7 @@
 """Compare the newest snapshot of a master with what else is known of the host: is there a newer one, or another?
 
-Three are asked: the heartbeat that the last push left beside ``db``, this machine's own state where it is the host, and
-the masters that were not chosen. Whoever cannot be looked at is named as that.
+Three sources are asked: the heartbeat that the last push left beside ``db``, this machine's own state if it is the
+host, and the masters that were not chosen. A source that cannot be asked is reported, too.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ class About(str, Enum):
 class Disagreement:
     """What does not agree with the snapshot, or could not be compared with it (``known`` False).
 
-    ``master``: which one it is said of (bytes, safe to print once escaped); ``reason``: safe to print.
+    ``master``: the one that it is about (to be escaped before it is printed); ``reason``: safe to print.
     """
 
     about: About
@@ -54,15 +54,15 @@ class Disagreement:
 
     @property
     def concern(self) -> Concern:
-        """The same as something to look at."""
+        """The disagreement as a concern."""
         return Concern(self.master, self.reason)
 
 
 class Whereabouts(Enum):
     """Where a snapshot is in a fetched ``db``."""
 
-    WITHIN = "within"  #: the newest one, or what that goes on from
-    BESIDE = "beside"  #: it is there, and the newest one does not go on from it
+    WITHIN = "within"  #: it is the newest one, or an ancestor of that
+    BESIDE = "beside"  #: it is there, but not an ancestor of the newest one
     MISSING = "missing"
 
 
@@ -83,7 +83,7 @@ def ask_meanwhile(staging: Staging) -> LastPush:
 def compare(
     context: Context, staging: Staging, fetched: Fetched, options: RebuildOptions, last_push: LastPush
 ) -> tuple[Disagreement, ...]:
-    """Every difference between what was fetched and what else is known. Nothing for a moment that somebody named.
+    """Every difference between what was fetched and what else is known. () if a person named the snapshot or its time.
 
     Raises DamagedError.
     """
@@ -93,7 +93,7 @@ def compare(
 
 
 def words(difference: Disagreement) -> str:
-    """What a person is told before anything else: one line, safe to print."""
+    """The disagreement in one line, safe to print, which a person sees before anything else."""
     return f"{escape(difference.master)}: {difference.reason}"
 
 
@@ -117,8 +117,7 @@ class _Comparison:
     fetched: Fetched
 
     def differences(self, others: tuple[OtherMaster, ...], last_push: LastPush) -> tuple[Disagreement, ...]:
-        found = [*self._with_last_push(last_push), *self._with_this_machine(), *self._with_others(others)]
-        return tuple(found)
+        return (*self._with_last_push(last_push), *self._with_this_machine(), *self._with_others(others))
 
     def _with_last_push(self, last_push: LastPush) -> Iterator[Disagreement]:
         about = self._about(About.LAST_PUSH)
@@ -138,14 +137,14 @@ class _Comparison:
                 yield from self._with_left(left, about)
 
     def _with_left(self, left: Heartbeat, about: Callable[[str, bool], Disagreement]) -> Iterator[Disagreement]:
-        """A push that ended after we had copied ``db`` has left what we do not have: the master has it."""
+        """A push that ended after we copied ``db`` left a snapshot that only the master has: no disagreement."""
         if self._places(left.tip)[0][0] is not Whereabouts.MISSING:
             return
         try:
             if _knows(self.staging.master, self.staging.host, left.tip):
                 return
         except PachaError:
-            pass  # it was not in what came: so much is known
+            pass  # it is not in the fetched db, and that is all that can be told
         what = f"the snapshot {_named(left.tip, left.made)}, which the last push left, is not in its db"
         yield about(f"{what}: that was set back, or is damaged", True)
 
@@ -178,16 +177,16 @@ class _Comparison:
 
     def _with_others(self, others: tuple[OtherMaster, ...]) -> Iterator[Disagreement]:
         asked = [other for other in others if NODE.fullmatch(other.tip)]
-        found = dict(zip([other.name for other in asked], self._places(*(other.tip for other in asked)), strict=True))
+        places = dict(zip([other.name for other in asked], self._places(*(other.tip for other in asked)), strict=True))
         for other in others:
             if other.failure:
                 reason = f"it could not be asked whether it has a newer snapshot: {other.failure}"
-            elif other.name not in found:
+            elif other.name not in places:
                 reason = f"it has no snapshot of '{self.staging.host}'"
             elif other.tip == self.fetched.tip:
                 continue
             else:
-                reason = _of_other(other, *found[other.name])
+                reason = _of_other(other, *places[other.name])
             yield Disagreement(
                 about=About.OTHER_MASTER, master=os.fsencode(other.name), reason=reason, known=not other.failure
             )  # fmt: skip

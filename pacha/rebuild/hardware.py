@@ -52,7 +52,7 @@ def decide(snapshot: Snapshot, spool: Spool, about: Circumstances) -> Bound:
     other = policy is HardwarePolicy.OTHER or not _is_same(about)
     if not other and not about.other_release:
         return UNBOUND
-    return _Decision(snapshot=snapshot, spool=spool, about=about, other=other).made()
+    return _Decision(snapshot=snapshot, spool=spool, about=about, other=other).bound()
 
 
 def concerns_of(bound: Bound, plan: Plan, target: bytes, *, complete: bool) -> Iterator[Concern]:
@@ -99,7 +99,7 @@ class _Decision:
             cards=frozenset(card.name for card in cards),
         )
 
-    def made(self) -> Bound:
+    def bound(self) -> Bound:
         bound_paths = {path: row for path in self.snapshot.entries if (row := row_of(os.fsdecode(path)))}
         withheld = {path: held for path, row in bound_paths.items() if (held := self._withheld(path, row))}
         return Bound(
@@ -124,7 +124,7 @@ class _Decision:
         return Withheld(reason, "" if row.policy is Policy.GENERATED else self._put_aside(entry))
 
     def _name(self, entry: Entry, row: Row) -> None:
-        """Take down why a person should know of the file or link, if it is so on other hardware."""
+        """Note why a person should know of the file or link on other hardware."""
         if not self.other:
             return
         if row.of_links and entry.target is not None:
@@ -132,9 +132,9 @@ class _Decision:
             if not self.inventory.file(os.fsdecode(leads_to)):
                 self.dangling[entry.path] = row.reason
         elif entry.kind is Kind.FILE and not row.of_links:
-            found = self._examined(entry, row) if row.reader else None
-            if found is None or found.dead:
-                self.named[entry.path] = f"{found} ({row.reason})" if found else row.reason
+            lookup = self._examined(entry, row) if row.reader else None
+            if lookup is None or lookup.dead:
+                self.named[entry.path] = f"{lookup} ({row.reason})" if lookup else row.reason
 
     def _reason(self, entry: Entry, row: Row) -> str:
         """Why the file stays as this machine has it, "" where it does not."""
@@ -145,8 +145,8 @@ class _Decision:
         if row.policy is Policy.KEEP and self.other:
             return f"it stays as it is here ({row.reason})"
         if row.reader and self.other and entry.kind is Kind.FILE:
-            found = self._examined(entry, row)
-            why = str(found) if found else self._cards_lost(entry, row)
+            lookup = self._examined(entry, row)
+            why = str(lookup) if lookup else self._cards_lost(entry, row)
             return f"{why} ({row.reason})" if why else ""
         return ""
 

@@ -1,4 +1,4 @@
-"""The people of a machine who have no home: one outside the watched paths does not come back with the files."""
+"""The people of a machine whose home is missing: outside the watched paths it does not come back with the files."""
 
 from __future__ import annotations
 

@@ -56,7 +56,7 @@ class HookRun:
 
 @dataclass(frozen=True, slots=True)
 class Hooks:
-    """The hooks of a rebuild in the order in which they run, and the files that were not taken for hooks."""
+    """The hooks of a rebuild in the order in which they run, and the files there that are not hooks."""
 
     before: tuple[Planned, ...] = ()
     after: tuple[Planned, ...] = ()
@@ -68,10 +68,10 @@ class Hooks:
 
 @contextmanager
 def fetched(state: Path, master: Master, host: str) -> Iterator[Hooks]:
-    """The hooks that ``master`` has for ``host``, in a private folder below ``state`` for as long as the body runs.
+    """The hooks that ``master`` has for ``host``, in a private folder below ``state`` while the body runs.
 
-    Raises UnreachableError, DamagedError, and PachaError for a hook that not only root can change, and where none can
-    run.
+    Raises UnreachableError, DamagedError, and PachaError if others than root can change a hook, or if none can run
+    here.
     """
     sweep(state)
     with tempfile.TemporaryDirectory(prefix=_FOLDER, dir=state) as folder:

@@ -25,7 +25,7 @@ LOG = b"packages.txt"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class InstalledPackages:
-    """What came of it: the packages that were installed (name and version), and what a person should look at."""
+    """The result: the packages that were installed (name and version), and what a person should look at."""
 
     installed: tuple[tuple[str, str], ...] = ()
     sources: tuple[str, ...] = ()
@@ -34,7 +34,7 @@ class InstalledPackages:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Installation:
-    """An installation whose packages are fetched; ``done``: what came of it, so far."""
+    """An installation whose packages are fetched; ``done``: the result so far."""
 
     planned: PlannedPackages
     installer: PackageInstaller
@@ -58,7 +58,10 @@ class Installation:
         return replace(self, done=InstalledPackages(installed=new, sources=made, concerns=tuple(concerns)))
 
     def completed(self, folder: bytes) -> Installation:
-        """After the files: what dpkg was told of them, and what failed without them. The log goes to ``folder``."""
+        """Do what has to wait for the files: retry what failed without them, override owners, choose alternatives.
+
+        The log goes to ``folder``.
+        """
         root = self.installer.root
         failures = [*self.installer.configure_again(), *self._override(root)]
         choices, left = self._choices(root)
@@ -71,7 +74,7 @@ class Installation:
         return replace(self, done=replace(self.done, concerns=(*self.done.concerns, *concerns)))
 
     def _override(self, root: Path) -> list[str]:
-        """Tell dpkg the owners and modes that it was told of. Returns what failed."""
+        """Give dpkg the owners and modes that it was told to use on the host. Returns what failed."""
         machines = self.planned.machines
         if machines is None:
             return []
@@ -93,7 +96,7 @@ class Installation:
     def _concerns(self, failures: Sequence[str], diversions: Sequence[str]) -> Iterator[Concern]:
         chosen, absent = self.fetched.chosen, self.planned.missing.not_to_be_had
         yield from (concern(f"a source failed: {why}") for why in self.fetched.failures)
-        if names := sorted({*chosen.not_to_be_had, *(one.name for one in absent)}):
+        if names := sorted({*chosen.not_to_be_had, *(package.name for package in absent)}):
             yield concern(f"not to be had: {enumerated(names, SHOWN)}")
         if chosen.other_versions:
             yield concern(f"in another version than recorded: {enumerated(chosen.other_versions, SHOWN)}")
@@ -127,7 +130,7 @@ def installing(planned: PlannedPackages | None) -> Iterator[Installation | None]
 
 
 def _homeless(name: bytes) -> str:
-    """It is not made: perhaps the disk with the homes is missing, or another backup has them; this would hide that."""
+    """The concern about a missing home. It is not made: an empty one would hide that a disk or a backup is missing."""
     return f"the home of '{escape(name)}' is not there; an empty one: mkhomedir_helper {shlex.quote(escape(name))}"
 
 

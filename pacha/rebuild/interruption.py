@@ -9,7 +9,7 @@ from enum import Enum
 
 from pacha.errors import PachaError, Signalled, UntoldError, refusal, refused
 from pacha.machine.packages import installer
-from pacha.restore.journal import Journal, history, identifiers
+from pacha.restore.journal import closed_history, identifiers
 
 
 class _Standing(Enum):
@@ -55,7 +55,7 @@ def explained(state: bytes) -> Iterator[None]:
 
 @contextmanager
 def told(how: str, where: str) -> Iterator[None]:
-    """Raise UntoldError where the body cannot print: ``how`` things stand, ``where`` the report is."""
+    """Raise UntoldError if the body cannot print; it says ``how`` things stand, and ``where`` the report is."""
     try:
         yield
     except BrokenPipeError:
@@ -70,14 +70,7 @@ def told(how: str, where: str) -> Iterator[None]:
 
 
 def _standing(state: bytes, before: frozenset[str]) -> _Standing:
-    own = [journal for journal in _closed(state) if journal.id not in before]
+    own = [journal for journal in closed_history(state) if journal.id not in before]
     if not own or ("finished" not in own[-1].marks and ("written" not in own[-1].marks or "stopped" in own[-1].marks)):
         return _Standing.PACKAGES if installer.is_begun() else _Standing.UNTOUCHED
     return _Standing.PLACED if "finished" in own[-1].marks else _Standing.HALF
-
-
-def _closed(state: bytes) -> list[Journal]:
-    journals = history(state)
-    for journal in journals:
-        journal.close()
-    return journals

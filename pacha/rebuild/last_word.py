@@ -1,8 +1,8 @@
 """Compare a signed snapshot with what else its host signed: is it the newest one?
 
 The master may show an old state, and the signed heartbeat of that time with it. What proves that something newer is
-hidden ends the rebuild: a higher counter in the heartbeat, or in this machine's own memory. What proves nothing is told
-before the first change: how old the last signed word is, against the host's own frequency.
+hidden ends the rebuild: a higher counter in the heartbeat, or in this machine's own memory. What is only a sign of that
+is reported before the first change: the last signed word is older than the host's own frequency allows.
 """
 
 from __future__ import annotations
@@ -58,50 +58,52 @@ class SignedBy:
 def compare(
     context: Context, staging: Staging, fetched: Fetched, options: RebuildOptions, last_push: LastPush
 ) -> tuple[SignedBy | None, tuple[Disagreement, ...]]:
-    """Who signed what was ``fetched``, None where nobody has to, and what makes it doubtful that it is the newest.
+    """Who signed what was ``fetched`` (None: nobody has to), and what makes it doubtful that it is the newest.
 
-    A moment that somebody named is not compared. Raises DamagedError where something newer, or other, is hidden.
+    A snapshot that a person named is not compared. Raises DamagedError if a newer or another one is hidden.
     """
-    said = fetched.provenance.statement
-    if said is None or not fetched.provenance.vouched:
+    statement = fetched.provenance.statement
+    if statement is None or not fetched.provenance.vouched:
         return None, ()
-    signed = SignedBy(host=said.host, key=fetched.provenance.key, at=said.at, counter=said.counter)
+    signed = SignedBy(host=statement.host, key=fetched.provenance.key, at=statement.at, counter=statement.counter)
     if options.at or staging.master.local_path(DATABASE) is not None:
         return signed, ()
-    _check_memory(context, staging.host, fetched, said)
+    _check_memory(context, staging.host, fetched, statement)
     word, doubt = _last_word(staging, last_push)
     if word is not None:
-        _check_word(word, fetched, said)
+        _check_word(word, fetched, statement)
         signed = replace(signed, heard=word.at)
     about = os.fsencode(context.master())
-    doubts = [text for text in (doubt, _of_age(word, fetched, said)) if text]
+    doubts = [text for text in (doubt, _of_age(word, fetched, statement)) if text]
     return signed, tuple(Disagreement(about=About.SIGNATURE, master=about, reason=text, known=False) for text in doubts)
 
 
-def _check_memory(context: Context, host: str, fetched: Fetched, said: Statement) -> None:
+def _check_memory(context: Context, host: str, fetched: Fetched, statement: Statement) -> None:
     known = context.state.read().stated.get(host)
-    if known is None or said.counter > known.counter:
+    if known is None or statement.counter > known.counter:
         return
-    if said.counter < known.counter:
+    if statement.counter < known.counter:
         raise DamagedError(
             f"The master shows an older snapshot of '{host}' than this machine knows of.",
-            f"its newest is number {said.counter} of {rfc3339(said.at)}, and this machine knows number {known.counter}",
+            f"its newest is number {statement.counter} of {rfc3339(statement.at)}, "
+            f"and this machine knows number {known.counter}",
             _HINT.format(host=host, node=fetched.tip[:12]),
             code="snapshot-set-back",
         )
-    _check_same(host, said.counter, fetched.provenance.digest, known.digest)
+    _check_same(host, statement.counter, fetched.provenance.digest, known.digest)
 
 
-def _check_word(word: LastWord, fetched: Fetched, said: Statement) -> None:
-    if word.counter > said.counter:
+def _check_word(word: LastWord, fetched: Fetched, statement: Statement) -> None:
+    if word.counter > statement.counter:
         raise DamagedError(
-            f"The master does not show the newest snapshot of '{said.host}'.",
-            f"the host's signed heartbeat of {rfc3339(word.at)} names number {word.counter}, this is {said.counter}",
-            _HINT.format(host=said.host, node=fetched.tip[:12]),
+            f"The master does not show the newest snapshot of '{statement.host}'.",
+            f"the host's signed heartbeat of {rfc3339(word.at)} names number {word.counter}, "
+            f"this is {statement.counter}",
+            _HINT.format(host=statement.host, node=fetched.tip[:12]),
             code="snapshot-hidden",
         )
-    if word.counter == said.counter:
-        _check_same(said.host, said.counter, fetched.provenance.digest, word.statement)
+    if word.counter == statement.counter:
+        _check_same(statement.host, statement.counter, fetched.provenance.digest, word.statement)
 
 
 def _check_same(host: str, counter: int, shown: str, known: str) -> None:
@@ -115,7 +117,7 @@ def _check_same(host: str, counter: int, shown: str, known: str) -> None:
 
 
 def _last_word(staging: Staging, last_push: LastPush) -> tuple[LastWord | None, str]:
-    """What the host signed in its heartbeat, if that counts, and why it does not."""
+    """The word that the host signed in its heartbeat; None if that does not count, with the reason."""
     untold = "whether the master hides newer snapshots cannot be told"
     try:
         text = last_push()
@@ -129,17 +131,17 @@ def _last_word(staging: Staging, last_push: LastPush) -> tuple[LastWord | None, 
     return signed.word, ""
 
 
-def _of_age(word: LastWord | None, fetched: Fetched, said: Statement) -> str:
-    """What is odd about the time of the last signed word, "" for nothing."""
-    age = time.time() - max(said.at, word.at if word else 0.0)
+def _of_age(word: LastWord | None, fetched: Fetched, statement: Statement) -> str:
+    """Why the time of the last signed word is suspicious, "" if it is not."""
+    age = time.time() - max(statement.at, word.at if word else 0.0)
     hours = word.frequency if word else _frequency(fetched)
     if age < -_AHEAD:
-        return f"the last signed word of '{said.host}' is {span(-age)} ahead of this machine's clock: one is wrong"
+        return f"the last signed word of '{statement.host}' is {span(-age)} ahead of this machine's clock: one is wrong"
     if age <= hours * 3600 + heartbeat.GRACE:
         return ""
     return (
-        f"the last signed word of '{said.host}' is {span(age)} old, and it means to push every {hours:g} hours: if it "
-        "lived on after that, the master hides newer snapshots"
+        f"the last signed word of '{statement.host}' is {span(age)} old, and it means to push every {hours:g} hours: "
+        "if it lived on after that, the master hides newer snapshots"
     )
 
 

@@ -19,7 +19,7 @@ _NOT_LOCAL = frozenset(
     b"proc sysfs devpts cgroup cgroup2 securityfs debugfs tracefs bpf pstore mqueue hugetlbfs autofs binfmt_misc "
     b"configfs efivarfs fusectl rpc_pipefs nsfs nfs nfs4 cifs smb3 9p ceph glusterfs afs lustre ncpfs coda".split()
 )
-#: What a rescue system mounts again below another root: nobody expects its owners to change.
+#: File systems that a rescue system mounts again below another root: nobody expects their owners to change.
 _LENT = frozenset([b"tmpfs", b"devtmpfs", b"ramfs"])
 
 
@@ -54,7 +54,7 @@ def walk(
 ) -> Iterator[tuple[bytes, int, bytes, os.stat_result]]:
     """Yield directory, its descriptor, name and lstat of each path below ``root``. Follows no link.
 
-    What cannot be looked at, and was not removed, is put into ``unseen``.
+    A path that cannot be looked at is put into ``unseen``, unless it was removed.
     """
     pending = [root]
     while pending:

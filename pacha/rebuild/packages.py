@@ -33,7 +33,7 @@ class PlannedPackages:
     """What a rebuild does about the packages of the host.
 
     ``refusal``: why none can be installed here, "" where they can; ``keys``: path and SHA-256 (hex) of those that will
-    be trusted and are not the same here; ``machines``: what is recorded besides, for what was told to dpkg.
+    be trusted and are not the same here; ``machines``: the facts, for what dpkg was told on the host.
     """
 
     recorded: PackageList
@@ -60,7 +60,7 @@ class PlannedPackages:
         """What a person who wants packages should look at before they are installed."""
         if not self.policy.installs:
             return ()
-        names = [one.name for one in self.missing.not_to_be_had]
+        names = [package.name for package in self.missing.not_to_be_had]
         absent = [concern(f"not to be had: {enumerated(names, SHOWN)}")] if names else []
         return (*([concern(f"none is installed: {self.refusal}")] if self.refusal else []), *absent)
 
@@ -109,7 +109,7 @@ def check(planned: PlannedPackages | None) -> None:
 def chosen(
     planned: PlannedPackages | None, options: RebuildOptions, wants: Callable[[], bool]
 ) -> PlannedPackages | None:
-    """``planned``, with what a person says (``wants``) where it was not said whether to install."""
+    """``planned``; if no option says whether to install, a person decides (``wants``)."""
     if planned is None or options.packages or not planned.asks or not wants():
         return planned
     return replace(planned, policy=PackagePolicy.INSTALL)
@@ -118,12 +118,12 @@ def chosen(
 def commands(planned: PlannedPackages) -> list[str]:
     """The lines to paste that install what is missing, as root."""
     wanted = planned.missing.wanted
-    names = sorted({one.name for one in wanted if one.manual} or {one.name for one in wanted})
+    names = sorted({package.name for package in wanted if package.manual} or {package.name for package in wanted})
     if not names:
         return []
     if planned.recorded.manager is Manager.DNF:
         return [f"dnf install {' '.join(names)}"]
-    held = sorted(one.name for one in wanted if one.held)
+    held = sorted(package.name for package in wanted if package.held)
     lines = ["apt-get update", f"apt-get install {' '.join(names)}"]
     return [*lines, f"apt-mark hold {' '.join(held)}"] if held else lines
 
@@ -131,7 +131,7 @@ def commands(planned: PlannedPackages) -> list[str]:
 def _with_locales(recorded: PackageList, staging: Staging) -> PackageList:
     """``recorded`` with the list of locales, which the package locales makes: it is among the files of /etc."""
     spool, path = staging.spool, os.fsdecode(LOCALES)
-    if LOCALES not in spool.places or any(one.path == path for one in recorded.files):
+    if LOCALES not in spool.places or any(file.path == path for file in recorded.files):
         return recorded
     return replace(recorded, files=(*recorded.files, SourceFile(path=path, content=spool.bytes_of(LOCALES))))
 
@@ -147,8 +147,8 @@ def _refusal(manager: Manager, options: RebuildOptions) -> str:
 
 def _digests(files: Sequence[SourceFile]) -> tuple[tuple[str, str], ...]:
     """Path and SHA-256 (hex) of the keys that this machine does not have."""
-    new = [one for one in files if actual_state.read(os.fsencode(one.path)) != one.content]
-    return tuple((one.path, hashlib.sha256(one.content).hexdigest()) for one in new)
+    new = [file for file in files if actual_state.read(os.fsencode(file.path)) != file.content]
+    return tuple((file.path, hashlib.sha256(file.content).hexdigest()) for file in new)
 
 
 def concern(reason: str) -> Concern:

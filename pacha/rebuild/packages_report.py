@@ -1,4 +1,4 @@
-"""What a rebuild says of packages in its report: as a sentence, and as JSON values."""
+"""The packages in the report of a rebuild: as a sentence, and as JSON values."""
 
 from __future__ import annotations
 
@@ -41,5 +41,5 @@ def done_json(done: InstalledPackages) -> dict[str, Any]:
     }
 
 
-def _packages(some: Sequence[Package]) -> list[dict[str, Any]]:
-    return [asdict(one) for one in some]
+def _packages(listed: Sequence[Package]) -> list[dict[str, Any]]:
+    return [asdict(package) for package in listed]

@@ -34,18 +34,17 @@ def restored_roots(options: RebuildOptions, fetched: Fetched) -> tuple[bytes, ..
 
 def with_split_hardlink_warnings(planned: PlannedRebuild, options: RebuildOptions, fetched: Fetched) -> PlannedRebuild:
     """``planned`` with a concern for each file that it separates from its other names."""
-    torn = {rebase(path, options.target) for path in fetched.split_hardlinks}
-    parted = [s for s in planned.plan.steps if s.path in torn and s.action in (Action.CREATE, Action.REPLACE)]
-    words = tuple(
-        Concern(step.path, "a file of its own from now on: its other names are not restored") for step in parted
-    )
-    return replace(planned, plan=replace(planned.plan, concerns=(*planned.plan.concerns, *words))) if words else planned
+    split = {rebase(path, options.target) for path in fetched.split_hardlinks}
+    written = [s for s in planned.plan.steps if s.path in split and s.action in (Action.CREATE, Action.REPLACE)]
+    words = "a file of its own from now on: its other names are not restored"
+    concerns = (*planned.plan.concerns, *(Concern(step.path, words) for step in written))
+    return replace(planned, plan=replace(planned.plan, concerns=concerns))
 
 
 def purged(plan: Plan, fetched: Fetched, target: bytes) -> list[Concern]:
     """A concern for each path that cannot be restored, as its content was erased from the history.
 
-    Of a signed newest snapshot that is the master's word alone: a host records anew what was erased of its own.
+    If the newest snapshot is signed, only the master claims that: a host records anew what was erased of its own.
     """
     told = _ON_TRUST if fetched.provenance.vouched and fetched.newest else ""
     reasons = {rebase(path, target): reason for path, reason in fetched.purged.items()}

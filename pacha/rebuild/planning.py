@@ -3,22 +3,22 @@
 from __future__ import annotations
 
 import hashlib
-import os
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 
-from pacha.errors import Concern, PachaError, UsageError
+from pacha.errors import Concern
 from pacha.files.metadata import Entry
 from pacha.files.owners import Accounts
 from pacha.files.paths import rebase
-from pacha.host.orphans import unsettled, words
-from pacha.rebuild import accounts, actual_state, renumber
+from pacha.host.orphans import words
+from pacha.rebuild import accounts, actual_state, renumber, reowning
 from pacha.rebuild import passwd as account_files
 from pacha.rebuild.bound import UNBOUND, Bound
-from pacha.rebuild.id_changes import IdChanges, id_changes
+from pacha.rebuild.id_changes import IdChanges
 from pacha.rebuild.keep import Keep, rules
 from pacha.rebuild.options import AccountPolicy, OwnerNames, RebuildOptions
+from pacha.rebuild.reowning import PlannedReowning
 from pacha.restore import plan as planning
 from pacha.restore import preflight
 from pacha.restore.ownership import Identity
@@ -27,7 +27,6 @@ from pacha.store.host_state import Orphans
 from pacha.store.snapshot import Snapshot
 from pacha.system.mounts import mounts
 from pacha.system.presence import is_absent
-from pacha.text import escape
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,61 +72,57 @@ def plan_rebuild(
     ``parts`` are the selected paths, to which ``snapshot`` is reduced already; ``remembered`` are the orphans of
     earlier rebuilds; ``bound`` is what stays as this machine has it. Raises UsageError for an invalid owner map.
     """
-    target = options.target
-    system = actual_state.is_system(target)
-    machine = Accounts.of_machine()
-    files = actual_state.accounts_of_root(target)
-    before = files if target else machine
-    if target and files is None and system:
-        raise PachaError(
-            f"The accounts of the machine at {escape(target)} cannot be read.",
-            f"its {escape(actual_state.PASSWD)} is not a plain file there",
-            "Put a plain file there, so that its other files can follow their names, and run this again.",
-            code="target-accounts-unreadable",
-        )
+    target, machine = options.target, Accounts.of_machine()
+    before = actual_state.accounts_before(target, machine)
     places = [replace(watched, path=rebase(watched.path, target)) for watched in snapshot.live]
-    keep = Keep(rules=rules(options.keep), roots=places, target=target, system=system)
+    keep = Keep(rules=rules(options.keep), roots=places, target=target, system=actual_state.is_system(target))
     keep.check(_placed(parts, target))
-    entries, texts = dict(snapshot.entries), _restored(account_texts, keep)
-    if options.accounts is AccountPolicy.KEEP and before is not None:
-        texts = _kept_texts(texts, before, target)
-        for path, text in texts.items():
-            entries[path] = _holding(entries[path], text)
-    entries |= {path: _holding(entries[path], text) for path, text in bound.merged.items()}
+    texts = _restored(account_texts, keep, before.known if options.accounts is AccountPolicy.KEEP else None)
+    overrides = {path: text for path, text in texts.items() if text != account_texts[path]} | dict(bound.merged)
+    entries = {**snapshot.entries, **{path: _holding(snapshot.entries[path], overrides[path]) for path in overrides}}
     in_force, names_by = actual_state.accounts_in_force(target, texts, machine)
     names = _mapped(in_force, options.owner_names, [*entries.values(), *snapshot.parents.values()])
-    wanted, concerns = accounts.with_acls(_moved(entries, target), snapshot.accounts, names)
+    wanted, acls = accounts.with_acls(_moved(entries, target), snapshot.accounts, names)
+    plan = _plan_paths(snapshot, wanted, in_force, names, keep, bound, parts, delete=options.delete)
+    findings = preflight.preflight(plan, {rebase(path, target): holes[path] for path in holes}, _mounts(), target)
+    plan = planning.hindered(plan, findings.hindrances)
+    owners = reowning.plan_owners(plan, before, in_force, options, keep, interrupted, remembered, restored=bool(texts))
+    commands = accounts.commands(plan.missing_users, plan.missing_groups, snapshot.accounts, in_force)
+    steps = owners.reowning.steps
+    return PlannedRebuild(
+        plan=_joined(plan, acls, owners), wanted=wanted, commands=tuple(commands), names_by=names_by,
+        moved=len(steps), movers=renumber.describe(owners.changes, in_force, steps), overrides=overrides,
+        moves=owners.changes if steps else IdChanges(), orphans=owners.orphans, walked=owners.walked,
+        shortages=tuple(map(_in_words, findings.shortages)),
+    )  # fmt: skip
+
+
+def _plan_paths(
+    snapshot: Snapshot,
+    wanted: Mapping[bytes, Entry],
+    in_force: Accounts,
+    names: Accounts,
+    keep: Keep,
+    bound: Bound,
+    parts: tuple[bytes, ...],
+    *,
+    delete: bool,
+) -> Plan:
+    """The plan of the watched paths and those above them, whatever hinders it."""
+    target, unseen = keep.target, list[Concern]()
     above, _ = accounts.with_acls(_moved(snapshot.parents, target), snapshot.accounts, names)
-    unseen: list[Concern] = []
     actual = actual_state.read_actual_state(
-        places, wanted, actual_state.above(snapshot, target), in_force, _placed(parts, target), unseen
+        keep.roots, wanted, actual_state.above(snapshot, target), in_force, _placed(parts, target), unseen
     )
     plan = planning.build(
         list(wanted.values()), actual, names,
-        roots=[place.path for place in places],
+        roots=[place.path for place in keep.roots],
         parents=list(above.values()),
         keep=lambda path: keep.keeps(path, wanted, actual),
         withheld=lambda path: bound.of(_recorded(path, target)),
-        delete=options.delete, me=Identity.of_process(), confined_to=target if before else b"",
+        delete=delete, me=Identity.of_process(), confined_to=target if keep.system else b"",
     )  # fmt: skip
-    placed = {rebase(path, target): size for path, size in holes.items()}
-    findings = preflight.preflight(plan, placed, _mounts(), target)
-    plan = planning.hindered(replace(plan, concerns=(*unseen, *plan.concerns)), findings.hindrances)
-    earlier_orphans = [orphans for orphans in remembered if orphans.target == target]
-    changes = _moves(before, files, in_force, texts, options, earlier_orphans)
-    reowning = keep.sparing(_reowning(changes, before or in_force, in_force, options, _handled(plan), interrupted))
-    walked = changes is not None and options.accounts is not AccountPolicy.LEAVE
-    changes = interrupted.moved or changes or IdChanges()
-    commands = accounts.commands(plan.missing_users, plan.missing_groups, snapshot.accounts, in_force)
-    overrides = {path: text for path, text in texts.items() if text != account_texts[path]} | dict(bound.merged)
-    movers = renumber.describe(changes, in_force, reowning.steps)
-    orphans = reowning.orphans if walked else unsettled(remembered, target)
-    return PlannedRebuild(
-        plan=_joined(plan, concerns, reowning, orphans), wanted=wanted, commands=tuple(commands), names_by=names_by,
-        moved=len(reowning.steps), movers=movers, overrides=overrides,
-        moves=changes if reowning.steps else IdChanges(), orphans=orphans, walked=walked,
-        shortages=tuple(map(_in_words, findings.shortages)),
-    )  # fmt: skip
+    return replace(plan, concerns=(*unseen, *plan.concerns))
 
 
 def _holding(entry: Entry, text: bytes) -> Entry:
@@ -158,13 +153,14 @@ def _placed(parts: tuple[bytes, ...], target: bytes) -> tuple[bytes, ...]:
     return tuple(rebase(path, target) for path in parts)
 
 
-def _restored(texts: Mapping[bytes, bytes], keep: Keep) -> dict[bytes, bytes]:
-    """The account files that the rebuild restores: not those that it keeps."""
+def _restored(texts: Mapping[bytes, bytes], keep: Keep, numbers: Accounts | None) -> dict[bytes, bytes]:
+    """The account files that the rebuild restores: not those that it keeps; with the ``numbers`` of these accounts."""
     places = {path: rebase(path, keep.target) for path in texts}
     kept_paths = {
         path for path, place in places.items() if keep.matches(place, False) and (keep.system or not is_absent(place))
     }
-    return {path: text for path, text in texts.items() if path not in kept_paths}
+    restored = {path: text for path, text in texts.items() if path not in kept_paths}
+    return restored if numbers is None else _with_numbers(restored, numbers, keep.target)
 
 
 def _mapped(in_force: Accounts, names: OwnerNames, recorded: Iterable[Entry]) -> Accounts:
@@ -179,75 +175,26 @@ def _moved(entries: Mapping[bytes, Entry], target: bytes) -> dict[bytes, Entry]:
     return {entry.path: entry for entry in moved_entries}
 
 
-def _kept_texts(texts: Mapping[bytes, bytes], before: Accounts, target: bytes) -> dict[bytes, bytes]:
+def _with_numbers(texts: Mapping[bytes, bytes], numbers: Accounts, target: bytes) -> dict[bytes, bytes]:
     names = (actual_state.PASSWD, actual_state.GROUP)
     passwd, group = (texts.get(path) or actual_state.account_file(path, target) or b"" for path in names)
-    renumbered = dict(zip(names, account_files.keep_numbers(passwd, group, before), strict=True))
+    renumbered = dict(zip(names, account_files.keep_numbers(passwd, group, numbers), strict=True))
     return {path: renumbered[path] for path in texts}
 
 
-def _moves(
-    before: Accounts | None,
-    files: Accounts | None,
-    after: Accounts,
-    texts: Mapping[bytes, bytes],
-    options: RebuildOptions,
-    orphans: Iterable[Orphans],
-) -> IdChanges | None:
-    """The changed numbers; None where no machine's account files are restored, or where this is not root."""
-    if before is None or files is None or not texts or os.geteuid() != 0:
-        return None
-    parks = options.accounts in (None, AccountPolicy.RENUMBER)
-    return id_changes(before, files, after, orphans, parks=parks)
-
-
-def _handled(plan: Plan) -> frozenset[bytes]:
-    """The paths whose owner the plan itself sets: all but those that it leaves alone."""
-    untouched = {Action.KEPT_BY_RULE, Action.WITHHELD} | (set() if plan.delete else {Action.EXTRA})
-    return frozenset(step.path for step in plan.steps if step.action not in untouched)
-
-
-def _reowning(
-    changes: IdChanges | None,
-    before: Accounts,
-    after: Accounts,
-    options: RebuildOptions,
-    handled: frozenset[bytes],
-    interrupted: renumber.InterruptedRenumbering,
-) -> renumber.Reowning:
-    if interrupted.moved and options.accounts not in (None, AccountPolicy.RENUMBER):
-        raise UsageError(
-            "A rebuild was interrupted while it changed the owners of files.",
-            "half of them belong to the numbers of before",
-            "Rebuild with --accounts renumber, or put back what was there: pacha undo",
-            code="renumbering-unfinished",
-        )
-    resumed = renumber.resumed(interrupted, handled, after)
-    if not changes:
-        return resumed
-    settled = [record.old for record in interrupted.found.values()]
-    reowning = renumber.plan_reowning(changes, before, after, handled, settled, options.target or b"/")
-    concerns = (*resumed.concerns, *reowning.concerns)
-    reowning = replace(reowning, steps=(*resumed.steps, *reowning.steps), concerns=concerns)
-    if options.accounts is not AccountPolicy.LEAVE:
-        return replace(reowning, orphans=renumber.orphans_of(changes, reowning.held, resumed.steps, options.target))
-    left = (Concern(step.path, f"{step.reason}; left as it is") for step in reowning.steps)
-    return renumber.Reowning((), (*left, *reowning.concerns, *renumber.left_to_others(changes, reowning.held)))
-
-
-def _joined(plan: Plan, acls: Iterable[Concern], reowning: renumber.Reowning, orphans: Iterable[Orphans]) -> Plan:
+def _joined(plan: Plan, acls: Iterable[Concern], owners: PlannedReowning) -> Plan:
     """``plan`` with the steps and concerns of accounts; a path whose ACL is incomplete stays owed."""
     kept_paths = {step.path for step in plan.steps if step.action in (Action.KEPT_BY_RULE, Action.WITHHELD)}
     acls = [concern for concern in acls if concern.path not in kept_paths]
     missing = {concern.path: concern.reason for concern in acls}
     missing |= {step.path: step.shortfall for step in plan.steps if step.action is Action.WITHHELD and step.shortfall}
-    reowned = {step.path for step in reowning.steps}
+    reowned = {step.path for step in owners.reowning.steps}
     steps: list[Step] = [
         replace(s, shortfall=missing[s.path]) if s.path in missing and s.exact else s
         for s in plan.steps
         if s.path not in reowned
     ]
-    steps += [replace(s, shortfall=missing.get(s.path, s.shortfall)) for s in reowning.steps]
-    of_nobody = (Concern(orphan.paths[0], words(orphan)) for orphan in orphans)
-    concerns = (*plan.concerns, *acls, *reowning.concerns, *of_nobody)
+    steps += [replace(s, shortfall=missing.get(s.path, s.shortfall)) for s in owners.reowning.steps]
+    of_nobody = (Concern(orphan.paths[0], words(orphan)) for orphan in owners.orphans)
+    concerns = (*plan.concerns, *acls, *owners.reowning.concerns, *of_nobody)
     return replace(plan, steps=tuple(sorted(steps, key=lambda step: step.path)), concerns=concerns)

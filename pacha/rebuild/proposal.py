@@ -32,7 +32,7 @@ class Proposal:
     the selected paths, () for all. ``living`` is set if this machine is another host, ``release`` if the snapshot has
     another release than this machine. ``remembered`` are the choices of an earlier rebuild that still apply.
     ``machines`` tells which machine the host was, and which one this is; ``bound`` what stays as this one has it.
-    ``services``: what is done after the files; ``again``: a killed rebuild may not have done it for its own.
+    ``services``: what is done after the files; ``again``: a killed rebuild may have left that undone for its files.
     ``differences`` are the signs that another snapshot is newer; ``watched`` is what this machine will watch otherwise
     than now, as it adopts the snapshot. ``signed``: who signed it, where this machine asks for that. ``packages`` is
     what is done about those that are not installed here. ``revised``: it was made again, as packages or hooks changed

@@ -27,7 +27,7 @@ _UNMOUNTED = "what was mounted there at the last push is not mounted now: what i
 
 @dataclass(frozen=True, slots=True)
 class _Compared:
-    """This machine beside that of the snapshot: which they are, another release, what stays as this one has it."""
+    """This machine compared with that of the snapshot: the facts, another release, what stays as this one has it."""
 
     machines: machine.Machines | None
     change: release.ReleaseChange | None
@@ -83,12 +83,12 @@ def _planned(attempt: Attempt, compared: _Compared) -> PlannedRebuild:
     kept = {**fetched.purged, **sealing.own_word(attempt.context, options)}
     spared = compared.bound.without(kept, fetched.shut)
     return plan_rebuild(
-        fetched.snapshot, texts, options, attempt.begun, spool.holes, fetched.roots, orphans, spared
-    )  # fmt: skip
+        fetched.snapshot, texts, options, attempt.interrupted_renumbering, spool.holes, fetched.roots, orphans, spared
+    )
 
 
 def _without_content(attempt: Attempt, planned: PlannedRebuild, clear: Mapping[bytes, str]) -> PlannedRebuild:
-    """With what was purged, stays sealed or is not whole."""
+    """``planned`` with concerns about content that was purged, stays sealed, or loses its other names."""
     fetched, options = attempt.fetched, attempt.options
     planned = planned.led_by(partial.purged(planned.plan, fetched, options.target))
     planned = planned.led_by(sealing.concerns(attempt.context, clear, fetched, planned.plan, options))
@@ -97,15 +97,13 @@ def _without_content(attempt: Attempt, planned: PlannedRebuild, clear: Mapping[b
 
 def _packages(attempt: Attempt, compared: _Compared) -> PlannedPackages | None:
     other = compared.change is not None
-    return packages.plan(
-        attempt.staging, attempt.fetched, attempt.options, compared.machines, other_release=other
-    )  # fmt: skip
+    return packages.plan(attempt.staging, attempt.fetched, attempt.options, compared.machines, other_release=other)
 
 
 def _on_another_machine(
     attempt: Attempt, planned: PlannedRebuild, compared: _Compared, install: PlannedPackages | None
 ) -> PlannedRebuild:
-    """With what is bound to the hardware or to the release of the snapshot's machine."""
+    """``planned`` with concerns about what is bound to the hardware or the release of the snapshot's machine."""
     complete = not (install and install.installs and install.missing.wanted)
     concerns = hardware.concerns_of(compared.bound, planned.plan, attempt.options.target, complete=complete)
     return planned.led_by(concerns)

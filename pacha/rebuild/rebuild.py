@@ -96,15 +96,8 @@ def _prepared(
         if not only_looks:
             installer.sweep_leftovers()
         options = choices.with_remembered(context, host, options)
-        interrupted_renumbering = partial.interrupted_renumbering(context, options)
-        if worker is None:
-            import_meanwhile()
-        master = source.local_history_source(context, host, options) or connect(context, context.master())
-        stack.callback(master.close)
-        staging = Staging.make(
-            context, host, master, reporter.on_file, reporter.on_expected, worker, options.identities
-        )
-        stack.callback(staging.remove)
+        renumbering = partial.interrupted_renumbering(context, options)
+        staging = stack.enter_context(_staging(context, host, options, reporter, worker))
         last_push = freshness.ask_meanwhile(staging)
         fetched = _fetch(staging, options)
         reporter.on_fetched(fetched)
@@ -112,13 +105,29 @@ def _prepared(
         signed, doubts = last_word.compare(context, staging, fetched, options, last_push)
         planned_hooks = Hooks()
         if options.hooks:
-            planned_hooks = stack.enter_context(hooks.fetched(context.state.scratch, master, host))
+            planned_hooks = stack.enter_context(hooks.fetched(context.state.scratch, staging.master, host))
         attempt = Attempt(
-            context=context, host=host, options=options, reporter=reporter, master=master, staging=staging,
-            fetched=fetched, begun=interrupted_renumbering, began=began,
-            differences=(*differences, *doubts), signed=signed,
+            context=context, host=host, options=options, reporter=reporter, staging=staging, fetched=fetched,
+            interrupted_renumbering=renumbering, began=began, differences=(*differences, *doubts), signed=signed,
         )  # fmt: skip
         yield attempt, proposing.propose(attempt, planned_hooks)
+
+
+@contextmanager
+def _staging(
+    context: Context, host: str, options: RebuildOptions, reporter: Reporter, worker: WorkerProcess | None
+) -> Iterator[Staging]:
+    """Connect to a master and make a staging directory; close and remove both after the body."""
+    if worker is None:
+        import_meanwhile()
+    master = source.local_history_source(context, host, options) or connect(context, context.master())
+    with ExitStack() as stack:
+        stack.callback(master.close)
+        staging = Staging.make(
+            context, host, master, reporter.on_file, reporter.on_expected, worker, options.identities
+        )  # fmt: skip
+        stack.callback(staging.remove)
+        yield staging
 
 
 def _check_options(options: RebuildOptions) -> None:

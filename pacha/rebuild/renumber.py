@@ -97,7 +97,7 @@ def describe(moved: IdChanges, after: Accounts, steps: Iterable[Step]) -> tuple[
 
 
 def orphans_of(moved: IdChanges, held: Held, resumed: Iterable[Step], target: bytes) -> tuple[Orphans, ...]:
-    """What is kept for lost accounts: the paths ``held``, and those of the ``resumed`` steps."""
+    """The orphans: for each lost account its paths, those ``held`` and those of the ``resumed`` steps."""
     names, paths_by_number = moved.names, {key: list(owned) for key, owned in held.items()}
     for step in resumed:
         for key in ((False, step.uid), (True, step.gid)):

@@ -2,29 +2,21 @@
 
 from __future__ import annotations
 
-import json
 import os
 from collections import Counter
-from collections.abc import Iterator, Mapping
-from dataclasses import asdict
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
-from pacha.errors import Concern
-from pacha.files.metadata import Entry
 from pacha.push.differences import rules_text
 from pacha.rebuild import services_report
-from pacha.rebuild.freshness import Disagreement
 from pacha.rebuild.hooks import HookRun
-from pacha.rebuild.last_word import SignedBy
-from pacha.rebuild.living import LivingMachine
-from pacha.rebuild.machine import Machines
-from pacha.rebuild.options import Remembered
-from pacha.rebuild.packages_report import done_json, packages_json, packages_words
+from pacha.rebuild.packages_report import packages_words
 from pacha.rebuild.proposal import Proposal
+from pacha.rebuild.report_json import WORDS, json_pieces
 from pacha.restore.journal import Journal
 from pacha.restore.plan import Action, Step
 from pacha.store.snapshot import Snapshot, Watched
-from pacha.text import enumerated, escape, local_minute, rfc3339
+from pacha.text import enumerated, escape, local_minute
 
 if TYPE_CHECKING:
     from pacha.rebuild.result import Rebuilt
@@ -36,7 +28,6 @@ _DONE = {
     Action.METADATA: "given back owner, mode, attributes or time",
     Action.SAME: "already right",
 }
-_WORD = {action: action.value for action in Action}  # what is asked for each path: Enum's own is slow
 _NOT_DONE = {
     Action.CANNOT: "not restored",
     Action.KEPT_BY_RULE: "left as pacha.rebuild.keep says",
@@ -46,7 +37,7 @@ _NOT_DONE = {
 
 def write(rebuilt: Rebuilt, journal: Journal) -> str:
     """Write both reports beside the journal. Returns the path of the text, or why there is none."""
-    pieces = {TEXT: (f"{line}\n" for line in _all(rebuilt)), JSON: _json_pieces(rebuilt)}
+    pieces = {TEXT: (f"{line}\n" for line in _all(rebuilt)), JSON: json_pieces(rebuilt)}
     try:
         for name, content in pieces.items():
             fd = os.open(os.path.join(journal.folder, name), os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
@@ -81,44 +72,6 @@ def _what(rebuilt: Rebuilt) -> str:
     parts = [escape(path) for path in rebuilt.proposal.parts]
     which = f"{enumerated(parts, 3)} of " if parts else ""
     return f"{which}'{rebuilt.proposal.host}' {'are' if len(parts) > 1 else 'is'}"
-
-
-def text(rebuilt: Rebuilt) -> str:
-    """The whole report, for people."""
-    return "\n".join(_all(rebuilt)) + "\n"
-
-
-def as_json(rebuilt: Rebuilt) -> dict[str, Any]:
-    """The whole report as JSON values: the proposal's (``docs/rebuilding.rst``), and the result."""
-    return {**proposal_json(rebuilt.proposal), **_result_json(rebuilt)}
-
-
-def _json_pieces(rebuilt: Rebuilt) -> Iterator[str]:
-    """The same as text, step by step: all of them at once take more memory than a rebuild."""
-    yield json.dumps({**_outline_json(rebuilt.proposal), **_result_json(rebuilt)})[:-1] + ', "steps": ['
-    for number, step in enumerate(rebuilt.proposal.preview.plan.steps):
-        yield (", " if number else "") + json.dumps(_step_json(step))  # indenting takes ten times as long
-    yield "]}\n"
-
-
-def _result_json(rebuilt: Rebuilt) -> dict[str, Any]:
-    outcome = rebuilt.outcome
-    return {
-        "done": {action.value: count for action, count in outcome.counts.items()},
-        "concerns": [concern_json(concern) for concern in rebuilt.concerns],
-        "owed": [os.fsdecode(path) for path in outcome.unrestored],
-        "corrected": [os.fsdecode(path) for path in outcome.corrected],
-        "tasks": [services_report.run_json(run) for run in rebuilt.tasks],
-        "packages_done": done_json(rebuilt.packages) if rebuilt.packages else None,
-        "ran": [_ran(run) for run in rebuilt.ran],
-        "adopted": rebuilt.adopted,
-        "seconds": round(rebuilt.seconds, 3),
-        "report": rebuilt.report,
-    }
-
-
-def _ran(run: HookRun) -> dict[str, str]:
-    return {"name": run.label, "failure": run.failure, "output": run.output.decode("utf-8", "backslashreplace")}
 
 
 def _all(rebuilt: Rebuilt) -> Iterator[str]:
@@ -187,7 +140,7 @@ def _end(rebuilt: Rebuilt) -> Iterator[str]:
 
 def step_line(step: Step) -> str:
     """One step as ``--dry-run`` prints it: what, where, how it differs, what falls short."""
-    line = f"{_WORD[step.action]:<8} {escape(step.path)}"
+    line = f"{WORDS[step.action]:<8} {escape(step.path)}"
     line += f": {step.reason}" if step.reason else ""
     return line + f" [{step.shortfall}]" if step.shortfall else line
 
@@ -204,115 +157,3 @@ def watched_line(proposal: Proposal) -> str:
 def _watched(snapshot: Snapshot, watched: Watched, shared: object) -> str:
     rules = f", without {rules_text(watched.exclude)}" if watched.exclude and watched.exclude != shared else ""
     return f"{escape(watched.path)} ({len(snapshot.below(watched))}{rules})"
-
-
-def concern_json(concern: Concern) -> dict[str, str]:
-    """A concern as JSON values."""
-    return {"path": os.fsdecode(concern.path), "reason": concern.reason}
-
-
-def stamp(at: float) -> str:
-    """A time (seconds since the epoch) in the format of RFC 3339, in UTC."""
-    return rfc3339(at)
-
-
-def proposal_json(proposal: Proposal) -> dict[str, Any]:
-    """The proposal as JSON values. Paths are str as os.fsdecode makes them: lone surrogates for odd bytes."""
-    return {**_outline_json(proposal), "steps": [_step_json(step) for step in proposal.preview.plan.steps]}
-
-
-def _outline_json(proposal: Proposal) -> dict[str, Any]:
-    preview, release = proposal.preview, proposal.release
-    return {
-        "host": proposal.host,
-        "this_machine": _machine_json(proposal.living) if proposal.living else None,
-        "snapshot": proposal.tip,
-        "at": stamp(proposal.at),
-        "by": proposal.by,
-        "target": os.fsdecode(proposal.target),
-        "parts": [os.fsdecode(path) for path in proposal.parts],
-        "watched": [os.fsdecode(watched.path) for watched in proposal.snapshot.live],
-        "remembered": _remembered_json(proposal.remembered) if proposal.remembered else None,
-        "carries_on": [stamp(started.at) for started in proposal.resumes],
-        "totals": {action.value: count for action, count in preview.plan.totals.items()},
-        "owners_missing": [os.fsdecode(path) for path in sorted(preview.plan.ownerless)],
-        "make_accounts": list(preview.commands),
-        "names_by": preview.names_by,
-        "release": {"recorded": str(release.recorded), "here": str(release.here)} if release else None,
-        "services": services_report.plan_json(proposal.services) if proposal.services else None,
-        "packages": packages_json(proposal.packages) if proposal.packages else None,
-        "machine": _facts_json(proposal.machines) if proposal.machines else None,
-        "other_hardware": proposal.bound.other,
-        "signed": _signed_json(proposal.signed) if proposal.signed else None,
-        "differences": [_difference_json(difference) for difference in proposal.differences],
-        "hooks": [
-            {"name": hook.label, "sha256": hook.sha256, "owner": hook.owner or "unknown"}
-            for hook in (*proposal.hooks.before, *proposal.hooks.after)
-        ],
-        "not_hooks": list(proposal.hooks.passed_over),
-        "concerns": [concern_json(concern) for concern in proposal.concerns],
-    }
-
-
-def _signed_json(signed: SignedBy) -> dict[str, Any]:
-    heard = stamp(signed.heard) if signed.heard else None
-    return {"key": signed.key, "at": stamp(signed.at), "counter": signed.counter, "heartbeat": heard}
-
-
-def _machine_json(living: LivingMachine) -> dict[str, Any]:
-    return {
-        "host": living.name,
-        "masters": list(living.masters),
-        "pushed": stamp(living.pushed) if living.pushed else None,
-        "watched": [os.fsdecode(path) for path in living.watched],
-        "becomes": living.becomes,
-    }
-
-
-def _remembered_json(remembered: Remembered) -> dict[str, Any]:
-    policy = remembered.accounts
-    return {
-        "keep": list(remembered.keep),
-        "accounts": policy.value if policy else None,
-        "owner_map": remembered.owner_map,
-        "hardware": remembered.hardware.value if remembered.hardware else None,
-        "packages": remembered.packages.value if remembered.packages else None,
-    }
-
-
-def _facts_json(machines: Machines) -> dict[str, Any]:
-    return {"recorded": asdict(machines.recorded), "here": asdict(machines.here)}
-
-
-def _difference_json(difference: Disagreement) -> dict[str, Any]:
-    return {
-        "about": difference.about.value,
-        "master": os.fsdecode(difference.master),
-        "reason": difference.reason,
-        "known": difference.known,
-    }
-
-
-def _step_json(step: Step) -> dict[str, Any]:
-    fields: dict[str, Any] = {"path": os.fsdecode(step.path), "action": _WORD[step.action]}
-    if step.reason:
-        fields["reason"] = step.reason
-    if step.shortfall:
-        fields["shortfall"] = step.shortfall
-    if step.actual is not None:
-        fields["old"] = _attributes_json(step.actual, step.actual.uid, step.actual.gid, step.actual.mode)
-    if step.wanted is not None:
-        fields["new"] = _attributes_json(step.wanted, step.uid, step.gid, step.mode)
-    return fields
-
-
-def _attributes_json(entry: Entry, uid: int, gid: int, mode: int) -> Mapping[str, Any]:
-    fields: dict[str, Any] = {
-        "kind": entry.kind, "mode": f"{mode:04o}", "uid": uid, "gid": gid, "size": entry.size,
-        "mtime_ns": entry.mtime_ns,
-    }  # fmt: skip
-    if entry.sha256 is not None:
-        fields["sha256"] = entry.sha256.hex()
-    if entry.target is not None:
-        fields["target"] = os.fsdecode(entry.target)
-    return fields

@@ -93,7 +93,7 @@ def _watch_also(
 
 
 def _check_free(context: Context, host: str) -> None:
-    """Raise PachaError for a history here; a list of paths of which nothing was pushed is kept, and no reason."""
+    """Raise PachaError if there is a history here. A list of watched paths that was never pushed is kept."""
     own = database.read(context.state.database, whole=False)
     without_history = not own.host or (own.host == host and not context.state.read().tip)
     if own.watched and not without_history:

@@ -1,4 +1,4 @@
-"""What a rebuild says of sealing: whoever has the master can hold back a seal, or offer recipients of their own."""
+"""Concerns about sealing: whoever has the master can show a file unsealed, or offer recipients of their own."""
 
 from __future__ import annotations
 
@@ -33,12 +33,12 @@ def concerns(
     context: Context, clear: Mapping[bytes, str], fetched: Fetched, plan: Plan, options: RebuildOptions
 ) -> Iterator[Concern]:
     """What a person should know of the seals before anything is changed; ``clear`` as ``unsealed`` has it."""
-    found = sorted(clear.items())
-    for path, why in found[:_MOST]:
+    paths = sorted(clear.items())
+    for path, why in paths[:_MOST]:
         yield Concern(rebase(path, options.target), _NOT_SEALED.format(why=why))
-    if len(found) > _MOST:
-        rest = f"and {len(found) - _MOST} more are not sealed in the snapshot"
-        yield Concern(rebase(found[_MOST][0], options.target), rest)
+    if len(paths) > _MOST:
+        rest = f"and {len(paths) - _MOST} more are not sealed in the snapshot"
+        yield Concern(rebase(paths[_MOST][0], options.target), rest)
     if options.identities and not fetched.shut and not fetched.sealed and not options.asked:
         yield Concern(rebase(fetched.snapshot.live[0].path, options.target), _NONE_SEALED)
     word = os.fsencode(context.config.seal_to or "")
@@ -50,9 +50,9 @@ def concerns(
 
 
 def unsealed(context: Context, host: str, fetched: Fetched) -> dict[bytes, str]:
-    """The paths that are in the clear and should be sealed, by what this machine knows itself; and by what.
+    """The paths that are in the clear but should be sealed, as this machine knows, each with how it knows that.
 
-    What this machine has there may be secret.
+    This machine's own file there may be secret.
     """
     return dict(_unsealed(context, host, fetched))
 
@@ -76,12 +76,12 @@ def _unsealed(context: Context, host: str, fetched: Fetched) -> Iterator[tuple[b
 
 
 def _wanted_by_host(fetched: Fetched, entries: Mapping[bytes, Entry]) -> set[bytes]:
-    """What any of the host's keys that an identity opened says is sealed.
+    """The paths that should be sealed, by any of the host's keys that an identity opened.
 
-    Not the newest alone: a master can put one of its own before it.
+    Not by the newest key alone: a master can add a newer one of its own.
     """
-    roots, found = [watched.path for watched in fetched.snapshot.live], set[bytes]()
+    roots, wanted = [watched.path for watched in fetched.snapshot.live], set[bytes]()
     for key in fetched.seal_keys.values():
-        with suppress(ConfigError):  # patterns that are none
-            found |= SealRules(key.patterns, roots).wanted(entries)
-    return found
+        with suppress(ConfigError):  # invalid patterns
+            wanted |= SealRules(key.patterns, roots).wanted(entries)
+    return wanted

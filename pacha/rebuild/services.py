@@ -26,9 +26,9 @@ from pacha.system.programs import ProgramRun
 from pacha.text import one_line
 
 _SECONDS = 300.0  #: for one program
-_LINES = 2  #: that are shown of what it said: the last one of nginx -t is only that it failed
+_LINES = 2  #: of the output that are shown: the last line of nginx -t only says that it failed
 _WRITES = (Action.CREATE, Action.REPLACE)
-_CONFIGURATION = (b"/etc/", b"/usr/local/share/")  #: where all lies that a program, a test or a unit obeys
+_CONFIGURATION = (b"/etc/", b"/usr/local/share/")  #: where everything lies that a generator, a test or a unit obeys
 
 
 class ServiceTaskKind(str, Enum):
@@ -45,8 +45,8 @@ class ServiceTaskKind(str, Enum):
 class ServiceTask:
     """A program (argv) to run after the files: what it is for, in words; ``units``: those that wait for a check.
 
-    ``owed``: what a later plan has to look at if it fails, a path or a unit. ``folders``: one of them has to be there,
-    or the first is made. ``also`` says of the program's path why it fails all the same, "" if it does not.
+    ``owed``: what a later plan has to look at if it fails, a path or a unit. ``folders``: one of them has to exist,
+    or the first is made. ``also``: why the program at a path counts as failed all the same, "" if it does not.
     ``is_left``: a unit that no rebuild restarts.
     """
 
@@ -62,7 +62,7 @@ class ServiceTask:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PlannedServices:
-    """What is done after the files: ``tasks`` in their order; ``listed``: what a person does, or not.
+    """What is done after the files: ``tasks`` in their order; ``listed``: what is left to a person.
 
     ``failure``: why it cannot be told which units are concerned, "" where it can.
     """
@@ -75,7 +75,7 @@ class PlannedServices:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TaskRun:
-    """A task that was run, or left: why it failed ("": it did not), the end of what it said."""
+    """A task that was run, or left: why it failed ("": it did not), the end of its output."""
 
     task: ServiceTask
     failure: str = ""
@@ -111,16 +111,16 @@ def plan(
     configured = [path for path in changed if path.startswith(_CONFIGURATION)]  # a few of perhaps 100,000
     configured += [os.fsencode(path) for path in owed if path.startswith("/")]
     checks = list(config_checks.concerned(configured))
-    found, failure = _units(configured, installed, checks, owed)
-    made = list(generators.concerned(configured))
+    concerned, failure = _units(configured, installed, checks, owed)
+    make = list(generators.concerned(configured))
     tasks = [
         *(_labels(changed) if labels else ()),
-        *(_make_task(one) for one in made if not one.is_listed),
-        *_of_units(found, configured, checks),
+        *(_make_task(generator) for generator in make if not generator.is_listed),
+        *_of_units(concerned, configured, checks),
     ]
     listed = [
-        *(_make_task(one) for one in made if one.is_listed),
-        *(_unit_task(unit) for unit in found if unit.is_left and unit.action),
+        *(_make_task(generator) for generator in make if generator.is_listed),
+        *(_unit_task(unit) for unit in concerned if unit.is_left and unit.action),
     ]
     if not tasks and not listed and not failure:
         return None

@@ -1,4 +1,4 @@
-"""What is done after the files of a rebuild, and what came of it, as lines and as JSON values."""
+"""What is done after the files of a rebuild, and its result, as lines and as JSON values."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def summary_line(runs: Sequence[TaskRun]) -> str:
 
 
 def run_line(run: TaskRun) -> str:
-    """One task and what came of it."""
+    """One task and its result."""
     return f"after    {_command(run.task)}: {escape(run.failure or 'done')}" + (f" | {run.said}" if run.said else "")
 
 
@@ -56,7 +56,7 @@ def plan_json(planned: PlannedServices) -> dict[str, Any]:
 
 
 def run_json(run: TaskRun) -> dict[str, Any]:
-    """A task and what came of it as JSON values."""
+    """A task and its result as JSON values."""
     return {**_task_json(run.task), "failure": run.failure, "said": run.said}
 
 

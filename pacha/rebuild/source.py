@@ -32,10 +32,10 @@ class MasterOffer:
 
 @dataclass(frozen=True, slots=True)
 class _Asked:
-    """What all masters said: the ``offers`` of those that have something of the host, and what was ``seen`` of each."""
+    """The answers of all masters: the ``offers`` of those that have something of the host, and what each one has."""
 
     offers: list[MasterOffer]
-    seen: tuple[OtherMaster, ...]
+    answers: tuple[OtherMaster, ...]
 
 
 def choose_master(
@@ -65,7 +65,7 @@ def choose_master(
         with context.state.locked(wait_seconds, only_looks=True):  # connecting writes to the state
             asked = _ask_all(context, host, masters, warn)
         name = _best(asked.offers, host, ask)
-        others = tuple(other for other in asked.seen if other.name != name)
+        others = tuple(other for other in asked.answers if other.name != name)
     return replace(context, config=replace(context.config, hosts=(name or masters[0],))), others
 
 
@@ -140,16 +140,16 @@ def local_history_source(context: Context, host: str, options: RebuildOptions) -
         if snapshots:
             tip = context.state.read().tip
             if not options.at and snapshots[0].node != tip:
-                return None  # it was pulled by a push that did not go on from it: nothing of this machine's own
+                return None  # a push pulled it and did not go on from it: it is not this machine's own
             node = resolve(options.at, snapshots, time.time()).node if options.at else tip
-            if _is_whole(context, host, history.read(context.state, node)):
+            if _is_intact(context, host, history.read(context.state, node)):
                 return StateFolderMaster(os.fsencode(context.state.path / "repos"))
     except (UsageError, DamagedError):
         pass  # the master may have it
     return None
 
 
-def _is_whole(context: Context, host: str, snapshot: Snapshot) -> bool:
+def _is_intact(context: Context, host: str, snapshot: Snapshot) -> bool:
     for watched in snapshot.live:
         path = context.state.repository(watched.repository)
         if watched.node is not None and not (

@@ -172,9 +172,9 @@ class Journal:
             yield from file
 
     def wait_for_writers(self) -> None:
-        """Wait for a second process that writes for it: the kernel ends it a moment after a first that was killed.
+        """Wait for a second process that still writes: the kernel ends it a moment after the first one was killed.
 
-        It has a shared lock on the journal (flock(2)). Nobody is waited for where it cannot be locked.
+        It has a shared lock on the journal (flock(2)). Does not wait if the journal cannot be locked.
         """
         with suppress(OSError):
             fcntl.flock(self._fd, fcntl.LOCK_EX)
@@ -199,6 +199,14 @@ def history(state: bytes) -> list[Journal]:
     A folder without a first record (its run was killed at once) is left out.
     """
     return list(_open_all(state))
+
+
+def closed_history(state: bytes) -> list[Journal]:
+    """Return the same journals as ``history``, closed: only to be looked at."""
+    journals = history(state)
+    for journal in journals:
+        journal.close()
+    return journals
 
 
 def unfinished(state: bytes) -> list[Journal]:
@@ -226,16 +234,11 @@ def interrupted(state: bytes, parts: Sequence[bytes] = (), target: bytes = b"") 
 
 
 def was_cut_off(state: bytes) -> bool:
-    """Whether the newest rebuild to the original places was ended before what it does after the files was done."""
-    marks = [journal.marks for journal in _all_closed(state) if not journal.target and "stopped" not in journal.marks]
+    """Whether the newest rebuild to the original places was interrupted in what it does after the files."""
+    marks = [
+        journal.marks for journal in closed_history(state) if not journal.target and "stopped" not in journal.marks
+    ]
     return bool(marks) and AFTER in marks[-1] and not marks[-1] & {DONE, "undone"}
-
-
-def _all_closed(state: bytes) -> list[Journal]:
-    journals = history(state)
-    for journal in journals:
-        journal.close()
-    return journals
 
 
 def _records(lines: Iterable[bytes]) -> Iterator[Record]:

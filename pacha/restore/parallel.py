@@ -27,7 +27,7 @@ from pacha.restore.write import Extent, NewFile, Writer
 _CHUNK = 1 << 20
 _FILE = 64 << 10  #: bytes that are written in the time that creating a file takes
 _FEW = 256 * _FILE  #: what is written in the time that the second process needs to begin
-_OURS, _THEIRS = 16 * _FILE, 128 * _FILE  #: at a time: to hand some over takes as long as to write three files
+_OURS, _THEIRS = 16 * _FILE, 128 * _FILE  #: at a time: handing over takes as long as writing three files
 
 
 class Helper(Protocol):
@@ -37,10 +37,10 @@ class Helper(Protocol):
         """Let it call ``function``."""
 
     def answers(self) -> bool:
-        """Whether its answer, or its end, is there."""
+        """Whether it has answered or ended."""
 
     def answer(self) -> Any:
-        """What ``function`` returned, None where it ended. Raises PachaError."""
+        """What ``function`` returned; None if it ended. Raises PachaError."""
 
     def end(self) -> None:
         """Kill it, and wait for its end."""
@@ -86,7 +86,7 @@ class SharedWriting:
         """``on_step`` is called for each step, in their order, once it and those before it are written."""
         self._plan, self._writer, self._helper, self._on_step = plan, writer, helper, on_step
         self._given: list[Step] = []
-        #: of those from the end, last first: all, and what is left for this process
+        #: of the steps from the end, last first: all that were given, and those left for this process
         self._from_end, self._left = list[Step](), list[Step]()
 
     def write(self, steps: Sequence[Step]) -> None:
@@ -171,12 +171,12 @@ def _work(step: Step) -> int:
 
 
 def _some(take: Callable[[], Step], remaining: deque[Step], work: int) -> list[Step]:
-    """What ``take`` gives of the ``remaining`` steps until it takes as long as ``work``."""
-    found: list[Step] = []
+    """Steps that ``take`` removes from the ``remaining`` ones, until they take as long as ``work``."""
+    taken: list[Step] = []
     while remaining and work > 0:
-        found.append(take())
-        work -= _work(found[-1])
-    return found
+        taken.append(take())
+        work -= _work(taken[-1])
+    return taken
 
 
 def _plain(file: NewFile) -> tuple[Any, ...]:

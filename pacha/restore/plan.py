@@ -211,7 +211,6 @@ class _Builder:
             self.displaced.add(entry.path)
         if action is Action.CANNOT:
             self._concern(entry.path, reason)
-        if action is Action.CANNOT:
             shortfall = ""
         else:
             new = action in (Action.CREATE, Action.REPLACE)
@@ -249,12 +248,12 @@ class _Builder:
         return Action.SAME, ""
 
     def extras(self, actual: Iterable[bytes], roots: Sequence[bytes], delete: bool) -> list[Step]:
-        found = [path for path in sorted(actual) if paths.is_within_any(path, roots)]
-        found = [path for path in found if not self._gone_with_parent(path)]
-        held = {path: reason for path in found if delete and not self.keep(path) and (reason := self.withheld(path))}
+        extras = [path for path in sorted(actual) if paths.is_within_any(path, roots)]
+        extras = [path for path in extras if not self._gone_with_parent(path)]
+        held = {path: reason for path in extras if delete and not self.keep(path) and (reason := self.withheld(path))}
         for folder in {above for path in held for above in paths.ancestors(path)}:
             held.setdefault(folder, Withheld("it holds what stays here"))
-        return [self._extra(path, delete, held.get(path)) for path in found]
+        return [self._extra(path, delete, held.get(path)) for path in extras]
 
     def _extra(self, path: bytes, delete: bool, held: Withheld | None) -> Step:
         actual = self.actual[path]

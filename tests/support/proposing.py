@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from pacha.errors import Concern
 from pacha.fetch.fetched import Fetched
 from pacha.files.metadata import Entry, Kind
+from pacha.rebuild.hooks import HookRun
 from pacha.rebuild.planning import PlannedRebuild
 from pacha.rebuild.proposal import Proposal
 from pacha.rebuild.result import Rebuilt
@@ -50,3 +52,17 @@ def rebuilt(proposed: Proposal, outcome: Outcome | None = None, **more: object) 
     )
     made = Rebuilt(proposal=proposed, outcome=done, ran=(), adopted=False, fetched=fetched)
     return replace(made, **more)  # type: ignore[arg-type]
+
+
+EVERY = tuple(step(action, b"/w/%s" % action.value.encode()) for action in Action)
+
+
+def rebuilt_with_everything() -> Rebuilt:
+    """A result with something in each of its fields."""
+    outcome = Outcome(
+        dict.fromkeys(Action, 2), (Concern(ODD, "not kept"), Concern(b"/w/f", "x")), (ODD,), (b"/w/corrected",)
+    )
+    mapped = step(Action.SAME, b"/w/z", wanted=entry(b"/w/z", uid=33, owner=b"www\x1b"), uid=133)
+    ran = tuple(HookRun(f"pacha_post/{number}", "it failed" * number, b"out\x1b[2J\xff\n") for number in range(3))
+    proposed = proposal(*EVERY, mapped, delete=True, target=b"/t\xff", parts=tuple(b"/w/%d" % n for n in range(9)))
+    return rebuilt(proposed, outcome, ran=ran, adopted=True, report="/r", seconds=1.5)

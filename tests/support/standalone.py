@@ -12,9 +12,11 @@ from pacha.config.keys import KEYS
 from pacha.config.parse import parse_config
 from pacha.host import watch
 from pacha.host.context import Context
-from pacha.push import push
+from pacha.push import push, reconcile
 from pacha.push.push import Pushed
+from pacha.push.scan import read_last_snapshot, scan
 from pacha.push.session import PushSession
+from pacha.push.snapshot import NewSnapshot, commit_snapshot
 from pacha.store.state import StateFolder
 
 
@@ -58,6 +60,13 @@ class Standalone:
         return PushSession(
             context=here, host="bar", take_over=more.get("take_over", False), message="", state=here.state.read()
         )
+
+    def snapshot(self) -> NewSnapshot:
+        """Make a snapshot here, without any master."""
+        session = self.session()
+        last = read_last_snapshot(session, False)
+        scan(session, last)
+        return commit_snapshot(session, reconcile.base(session, last))
 
 
 @pytest.fixture(name="bar")

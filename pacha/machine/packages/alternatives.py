@@ -25,9 +25,9 @@ def commands(
     A choice needs its group, with its path among the alternatives, and the path itself.
     """
     here = set(manual(root, folder))
-    wanted = [one for one in recorded if one not in here]
+    wanted = [choice for choice in recorded if choice not in here]
     left = [(name, path) for name, path in wanted if not _has(root, folder, name, path)]
-    return [["update-alternatives", "--set", *one] for one in wanted if one not in left], left
+    return [["update-alternatives", "--set", *choice] for choice in wanted if choice not in left], left
 
 
 def _manual(root: Path, folder: str) -> Iterator[tuple[str, str]]:

@@ -36,7 +36,7 @@ def choose(places: Sequence[str], wanted: Sequence[tuple[Package, str]], *, exac
     if not wanted:
         return Chosen()
     offers = _offers(places, wanted)
-    known = [(one, of) for one, of in wanted if offers.get((one.name, of)) and _is_plain(of)]
+    known = [(package, of) for package, of in wanted if offers.get((package.name, of)) and _is_plain(of)]
     pinned = {pair for pair in known if (exact or pair[0].held) and pair[0].version in offers[pair[0].name, pair[1]]}
     arguments = {_argument(pair, pinned): pair[0].name for pair in known}
     fitting = _fitting(places, list(arguments))
@@ -45,16 +45,18 @@ def choose(places: Sequence[str], wanted: Sequence[tuple[Package, str]], *, exac
     had = {arguments[word] for word in fitting} | conflicts.keys()
     return Chosen(
         arguments=tuple(fitting),
-        not_to_be_had=tuple(sorted({one.name for one, _ in wanted} - had)),
+        not_to_be_had=tuple(sorted({package.name for package, _ in wanted} - had)),
         conflicts=tuple(sorted(conflicts.items())),
-        other_versions=tuple(sorted(one.name for one, of in known if (exact or one.held) and (one, of) not in pinned)),
+        other_versions=tuple(
+            sorted(package.name for package, of in known if (exact or package.held) and (package, of) not in pinned)
+        ),
     )
 
 
 def _argument(pair: tuple[Package, str], pinned: set[tuple[Package, str]]) -> str:
-    one, architecture = pair
-    is_pinned = pair in pinned and _is_plain(one.version)
-    return f"{one.name}:{architecture}" + (f"={one.version}" if is_pinned else "")
+    package, architecture = pair
+    is_pinned = pair in pinned and _is_plain(package.version)
+    return f"{package.name}:{architecture}" + (f"={package.version}" if is_pinned else "")
 
 
 def _is_plain(end: str) -> bool:
@@ -64,7 +66,7 @@ def _is_plain(end: str) -> bool:
 
 def _offers(places: Sequence[str], wanted: Sequence[tuple[Package, str]]) -> _Offers:
     known = set(program.ask(["apt-cache", *places, "pkgnames"]).split())
-    names = [f"{one.name}:{of}" for one, of in wanted if one.name in known and ARCHITECTURE.fullmatch(of)]
+    names = [f"{package.name}:{of}" for package, of in wanted if package.name in known and ARCHITECTURE.fullmatch(of)]
     asked = {tuple(name.rsplit(":", 1)) for name in names}
     offers: dict[tuple[str, str], list[str]] = defaultdict(list)
     for start in range(0, len(names), _BATCH):

@@ -50,7 +50,7 @@ class Apt(PackageInstaller):
         if self.was_interrupted:  # apt refuses everything before
             self.configure_again()
         options = self._options(order)
-        wanted = [(one, architecture_of(one, order.recorded, order.here)) for one in order.missing.wanted]
+        wanted = [(package, architecture_of(package, order.recorded, order.here)) for package in order.missing.wanted]
         failures = self._update(options) if wanted else ()
         chosen = choose(options, wanted, exact=order.exact)
         if failures and is_too_little(order, chosen, has_lists=self._has_lists):
@@ -117,12 +117,12 @@ class Apt(PackageInstaller):
 
     def _prepare(self, recorded: PackageList) -> list[str]:
         """Name the architectures, and answer what packages ask when they are installed. Returns what failed."""
-        for one in recorded.files:
-            place = self.root / one.path[1:]
-            if one.path == debconf_answers.PLACE:
-                debconf_answers.merge(one.content, place)
-            if one.path == _LOCALES and not os.path.lexists(place):  # it is there where the package locales is
-                replace_file(place, one.content, mode=0o644)
+        for file in recorded.files:
+            place = self.root / file.path[1:]
+            if file.path == debconf_answers.PLACE:
+                debconf_answers.merge(file.content, place)
+            if file.path == _LOCALES and not os.path.lexists(place):  # it is there where the package locales is
+                replace_file(place, file.content, mode=0o644)
         names = recorded.foreign_architectures
         return self.tried([["dpkg", "--add-architecture", name] for name in names], "adding an architecture")
 
@@ -136,12 +136,14 @@ def unfinished(root: Path = Path("/")) -> tuple[str, ...]:
 
 def _marks(options: Sequence[str], order: Order, now: Installed) -> Iterator[list[str]]:
     """The commands that mark what is installed as it was recorded: automatic, manual, held."""
-    here = [(one, architecture_of(one, order.recorded, now)) for one in order.recorded.packages]
-    names = [(one, f"{one.name}:{architecture}") for one, architecture in here if now.has(one, architecture)]
+    here = [(package, architecture_of(package, order.recorded, now)) for package in order.recorded.packages]
+    names = [
+        (package, f"{package.name}:{architecture}") for package, architecture in here if now.has(package, architecture)
+    ]
     groups = {
-        "auto": [name for one, name in names if not one.manual],
-        "manual": [name for one, name in names if one.manual],
-        "hold": [name for one, name in names if one.held],
+        "auto": [name for package, name in names if not package.manual],
+        "manual": [name for package, name in names if package.manual],
+        "hold": [name for package, name in names if package.held],
     }
     for word, group in groups.items():
         for start in range(0, len(group), BATCH):

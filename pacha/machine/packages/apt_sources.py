@@ -40,20 +40,20 @@ _SECRET = 0o600
 
 def sources(files: Iterable[SourceFile]) -> tuple[Source, ...]:
     """The sources that are switched on in ``files``, sorted."""
-    found = {source for one in files if _is_source(one.path) for source in _read(one)}
+    found = {source for file in files if _is_source(file.path) for source in _read(file)}
     return tuple(sorted(found, key=lambda source: (source.path, source.uri, source.suites)))
 
 
 def keys(files: Sequence[SourceFile]) -> tuple[SourceFile, ...]:
     """The keys in ``files`` that apt trusted on the host."""
     named = _named_keys(files)
-    return tuple(one for one in files if one.path in named or one.path.startswith(_TRUSTED))
+    return tuple(file for file in files if file.path in named or file.path.startswith(_TRUSTED))
 
 
 def of_apt(files: Sequence[SourceFile]) -> tuple[SourceFile, ...]:
     """The files that apt reads: sources, preferences, logins and the keys of ``keys``."""
     named = _named_keys(files)
-    return tuple(one for one in files if one.path in named or _in_apt(one.path))
+    return tuple(file for file in files if file.path in named or _in_apt(file.path))
 
 
 def mode_of(path: str) -> int:
@@ -68,17 +68,17 @@ def write_tree(files: Sequence[SourceFile], folder: Path, root: Path = Path("/")
     """
     moved = {}
     for number, path in enumerate(sorted(_named_keys(files))):
-        own = next((one for one in files if one.path == path), None)
+        own = next((file for file in files if file.path == path), None)
         if own is not None and not (root / path[1:]).exists():
             moved[path] = folder / f"key-{number}{PurePosixPath(path).suffix}"
             replace_file(moved[path], own.content, mode=0o644)
     for name in ("sources.list.d", "preferences.d", "auth.conf.d", "trusted.gpg.d"):
         (folder / name).mkdir(mode=0o755)
     _copy_trusted(root / "etc/apt/trusted.gpg.d", folder / "trusted.gpg.d")
-    for one in files:
-        if _in_apt(one.path):
-            content = _with_moved_keys(one.content, moved) if _is_source(one.path) else one.content
-            replace_file(folder / one.path[len(_APT) :], content, mode=mode_of(one.path))
+    for file in files:
+        if _in_apt(file.path):
+            content = _with_moved_keys(file.content, moved) if _is_source(file.path) else file.content
+            replace_file(folder / file.path[len(_APT) :], content, mode=mode_of(file.path))
     return _options(folder)
 
 
@@ -119,21 +119,21 @@ def _is_source(path: str) -> bool:
 
 
 def _named_keys(files: Iterable[SourceFile]) -> frozenset[str]:
-    texts = (_text(one) for one in files if _is_source(one.path))
+    texts = (_text(file) for file in files if _is_source(file.path))
     return frozenset(path for text in texts for value in SIGNED_BY.findall(text) for path in _KEY.findall(value))
 
 
-def _text(one: SourceFile) -> str:
-    return one.content.decode("utf-8", "replace")
+def _text(file: SourceFile) -> str:
+    return file.content.decode("utf-8", "replace")
 
 
-def _read(one: SourceFile) -> Iterator[Source]:
-    if one.path.endswith(".sources"):
-        for stanza in re.split(r"\n[ \t]*\n", _text(one)):
-            yield from _stanza(stanza, one.path)
+def _read(file: SourceFile) -> Iterator[Source]:
+    if file.path.endswith(".sources"):
+        for stanza in re.split(r"\n[ \t]*\n", _text(file)):
+            yield from _stanza(stanza, file.path)
         return
-    for options, uri, suite in _LINE.findall(_text(one)):
-        yield _source(uri, suite, one.path, options)
+    for options, uri, suite in _LINE.findall(_text(file)):
+        yield _source(uri, suite, file.path, options)
 
 
 def _stanza(text: str, path: str) -> Iterator[Source]:

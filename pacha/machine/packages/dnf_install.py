@@ -87,11 +87,11 @@ class Dnf(PackageInstaller):
         settings = (*_SETTINGS, f"cachedir={self.folder}/cache")
         options = tuple(f"--setopt={setting}" for setting in settings)
         if order.own_sources:
-            return options, [one.id for one in dnf_sources.repositories(rpm.files(self.root))]
+            return options, [repository.id for repository in dnf_sources.repositories(rpm.files(self.root))]
         tree = self.folder / "etc"
         shutil.rmtree(tree, ignore_errors=True)
         files = order.recorded.files
-        ids = [one.id for one in dnf_sources.repositories(files)]
+        ids = [repository.id for repository in dnf_sources.repositories(files)]
         return (*options, *dnf_sources.write_tree(files, tree, self.root)), ids
 
     def _update(self, options: Sequence[str], ids: Sequence[str]) -> dict[str, str]:
@@ -99,8 +99,11 @@ class Dnf(PackageInstaller):
         lists = [*_dnf(options), "--refresh"]
         if ids and not self.tried([[*lists, "makecache"]], "fetching the lists of packages"):
             return {}
-        failed = {one: self.tried([[*lists, f"--repo={one}", "makecache"]], "fetching lists") for one in ids}
-        return {one: why[0] for one, why in failed.items() if why}
+        failed = {
+            identifier: self.tried([[*lists, f"--repo={identifier}", "makecache"]], "fetching lists")
+            for identifier in ids
+        }
+        return {identifier: why[0] for identifier, why in failed.items() if why}
 
     def _again(self, offline: Sequence[str]) -> list[str]:
         """Install anew what a killed transaction installed: its scripts may not have run. Returns what failed."""
@@ -127,23 +130,23 @@ def _dnf(options: Sequence[str]) -> list[str]:
 
 def _choose(options: Sequence[str], order: Order) -> Chosen:
     """What can be asked for; no ``options``: no source answers."""
-    wanted = [(one, architecture_of(one, order.recorded, order.here)) for one in order.missing.wanted]
-    offers = _offers(options, sorted({one.name for one, _ in wanted})) if options else {}
-    found = {one: _argument(one, of, offers, pinned=order.exact or one.held) for one, of in wanted}
-    had = {one: words for one, words in found.items() if words}
+    wanted = [(package, architecture_of(package, order.recorded, order.here)) for package in order.missing.wanted]
+    offers = _offers(options, sorted({package.name for package, _ in wanted})) if options else {}
+    arguments = {package: _argument(package, of, offers, pinned=order.exact or package.held) for package, of in wanted}
+    had = {package: words for package, words in arguments.items() if words}
     return Chosen(
         arguments=tuple(word for word, _ in had.values()),
-        not_to_be_had=tuple(sorted({one.name for one in found if one not in had})),
-        other_versions=tuple(sorted(one.name for one, (_, is_other) in had.items() if is_other)),
+        not_to_be_had=tuple(sorted({package.name for package in arguments if package not in had})),
+        other_versions=tuple(sorted(package.name for package, (_, is_other) in had.items() if is_other)),
     )
 
 
-def _argument(one: Package, architecture: str, offers: _Offers, *, pinned: bool) -> tuple[str, bool] | None:
-    """How dnf is asked for ``one``, and whether for another version than is wanted; None where it is not to be had."""
+def _argument(package: Package, architecture: str, offers: _Offers, *, pinned: bool) -> tuple[str, bool] | None:
+    """How dnf is asked for ``package``, and whether for another version than the wanted one; None if it has none."""
     for of in (architecture, *ANY):
-        if versions := offers.get((one.name, of)):
-            is_exact = pinned and one.version in versions
-            name = f"{one.name}-{one.version}.{of}" if is_exact else f"{one.name}.{of}"
+        if versions := offers.get((package.name, of)):
+            is_exact = pinned and package.version in versions
+            name = f"{package.name}-{package.version}.{of}" if is_exact else f"{package.name}.{of}"
             return name, pinned and not is_exact
     return None
 
@@ -168,24 +171,26 @@ def _is_plain(name: str) -> bool:
 
 def _left_out(order: Order, chosen: Chosen, now: Installed) -> list[str]:
     """The names of what was to be installed and is not here."""
-    asked = [one for one in order.missing.wanted if one.name not in chosen.not_to_be_had]
-    return sorted(one.name for one in asked if not now.has(one, architecture_of(one, order.recorded, now)))
+    asked = [package for package in order.missing.wanted if package.name not in chosen.not_to_be_had]
+    return sorted(
+        package.name for package in asked if not now.has(package, architecture_of(package, order.recorded, now))
+    )
 
 
 def _marks(options: Sequence[str], order: Order, now: Installed) -> Iterator[list[str]]:
     """The commands that mark what is installed as it was recorded: asked for by somebody, or needed by others."""
     words = ("user", "dependency") if _is_fifth() else ("install", "remove")
     for word, is_manual in zip(words, (True, False), strict=True):
-        group = [one for one in order.recorded.packages if one.manual is is_manual]
-        names = [name for one in group if (name := _here(one, order, now))]
+        group = [package for package in order.recorded.packages if package.manual is is_manual]
+        names = [name for package in group if (name := _here(package, order, now))]
         for start in range(0, len(names), BATCH):
             yield [*_dnf(options), "-C", "mark", word, *names[start : start + BATCH]]
 
 
-def _here(one: Package, order: Order, now: Installed) -> str:
-    """The name with the architecture in which ``one`` is installed, "" for none."""
-    own = architecture_of(one, order.recorded, now)
-    found = [f"{one.name}.{of}" for of in (own, *ANY) if (one.name, of) in now.versions]
+def _here(package: Package, order: Order, now: Installed) -> str:
+    """The name with the architecture in which ``package`` is installed, "" for none."""
+    own = architecture_of(package, order.recorded, now)
+    found = [f"{package.name}.{of}" for of in (own, *ANY) if (package.name, of) in now.versions]
     return found[0] if found and _is_plain(found[0]) else ""
 
 

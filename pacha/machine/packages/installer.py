@@ -132,12 +132,12 @@ class PackageInstaller(ABC):
         """Write what the manager reads of ``files`` where this machine has nothing, but for the paths ``restored``."""
         left = set(restored)
         made = []
-        for one in self.of_manager(files):
-            place = self.root / one.path[1:]
-            if one.path not in left and not os.path.lexists(place):
+        for file in self.of_manager(files):
+            place = self.root / file.path[1:]
+            if file.path not in left and not os.path.lexists(place):
                 place.parent.mkdir(parents=True, exist_ok=True)
-                replace_file(place, one.content, mode=self.mode_of(one.path))
-                made.append(one.path)
+                replace_file(place, file.content, mode=self.mode_of(file.path))
+                made.append(file.path)
         return tuple(made)
 
     def finish(self) -> None:

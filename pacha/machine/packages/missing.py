@@ -23,7 +23,7 @@ class Installed:
 
     def has(self, package: Package, architecture: str) -> bool:
         """Whether ``package`` is installed for ``architecture``, in any version."""
-        return any((package.name, one) in self.versions for one in (architecture, *ANY))
+        return any((package.name, other) in self.versions for other in (architecture, *ANY))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,12 +58,14 @@ def architecture_of(package: Package, recorded: PackageList, here: Installed) ->
 
 def compare(recorded: PackageList, here: Installed) -> Missing:
     """What is missing here of what was ``recorded``."""
-    absent = [one for one in recorded.packages if not here.has(one, architecture_of(one, recorded, here))]
-    mine = [one for one in absent if not is_of_hardware(one.name)]
-    names = {one.name for one in recorded.packages}
+    absent = [
+        package for package in recorded.packages if not here.has(package, architecture_of(package, recorded, here))
+    ]
+    mine = [package for package in absent if not is_of_hardware(package.name)]
+    names = {package.name for package in recorded.packages}
     return Missing(
-        wanted=tuple(one for one in mine if one.available),
-        not_to_be_had=tuple(one for one in mine if not one.available),
-        of_hardware=tuple(one for one in absent if is_of_hardware(one.name)),
+        wanted=tuple(package for package in mine if package.available),
+        not_to_be_had=tuple(package for package in mine if not package.available),
+        of_hardware=tuple(package for package in absent if is_of_hardware(package.name)),
         extra=tuple(sorted({name for name, _ in here.versions} - names)),
     )

@@ -78,9 +78,9 @@ def encode(packages: PackageList) -> bytes:
     """The text of ``packages``: JSON with a package on each line, so that a diff shows which changed."""
     loaded: dict[str, object] = {
         "manager": packages.manager.value,
-        "packages": {f"{one.name}:{one.architecture}": _words(one) for one in packages.packages},
+        "packages": {f"{package.name}:{package.architecture}": _words(package) for package in packages.packages},
         "foreign_architectures": list(packages.foreign_architectures),
-        "files": {one.path: _lines(one.content) for one in packages.files},
+        "files": {file.path: _lines(file.content) for file in packages.files},
     }
     if packages.alternatives:
         loaded["alternatives"] = dict(packages.alternatives)

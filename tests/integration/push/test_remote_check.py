@@ -8,7 +8,7 @@ from collections.abc import Mapping
 
 import pytest
 
-from pacha.push import push, session, target
+from pacha.push import deliver, push, session, target
 from pacha.push.push import Pushed
 from pacha.store import hg
 from pacha.store.host_state import MasterState
@@ -141,9 +141,9 @@ def test_content_that_somebody_else_sent_is_named(world: World) -> None:
 def test_what_was_to_be_told_survives_a_push_that_was_killed(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     """It had pulled, or even sent, what made the difference: nobody could see it any more."""
     world.execute("UPDATE watched SET exclude = '[\"*\"]'")
-    for step in ("deliver", "record"):
+    for owner, step in ((deliver, "deliver"), (session.PushSession, "record")):
         with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
-            patch.setattr(session.PushSession, step, killed)
+            patch.setattr(owner, step, killed)
             pushed(world, f"{step}\n")
     done = pushed(world, "at last\n")
     assert {one.path for one in done.concerns} == {bytes(world.repository("db")), bytes(world.tree)}
@@ -184,16 +184,15 @@ def test_a_head_that_comes_while_a_push_is_at_work_is_named_once(
 ) -> None:
     """By that push, or by the next that sends: it asks for the heads when it begins the conversation."""
     pushed(world)
-    deliver = session.PushSession.deliver
-    heads = []
+    real, heads = deliver.deliver, []
 
-    def forge_first(self: session.PushSession, snapshot: Snapshot, tip: str) -> bool:
+    def forge_first(pushing: session.PushSession, snapshot: Snapshot, tip: str) -> bool:
         repository = hg.Repository.open(str(world.repository(name)))
         heads.append(repository.commit(repository.heads()[0], [b"one"], [], lambda name: hg.Blob(b"forged\n"), NOTE))
-        return deliver(self, snapshot, tip)
+        return real(pushing, snapshot, tip)
 
     with monkeypatch.context() as patch:
-        patch.setattr(session.PushSession, "deliver", forge_first)
+        patch.setattr(deliver, "deliver", forge_first)
         meanwhile = pushed(world, "later\n").concerns
     [told] = (*meanwhile, *pushed(world, "again\n").concerns)
     assert told.path == bytes(world.repository(name))
@@ -206,9 +205,9 @@ def test_a_head_that_comes_with_one_that_cannot_be_read_is_named_too(
 ) -> None:
     """They are pulled one by one then: the newer one is there already when the other ends the conversation."""
     pushed(world)
-    deliver, heads = session.PushSession.deliver, []
+    real, heads = deliver.deliver, []
 
-    def forge_first(self: session.PushSession, snapshot: Snapshot, tip: str) -> bool:
+    def forge_first(pushing: session.PushSession, snapshot: Snapshot, tip: str) -> bool:
         path = world.repository("db")
         head = hg.Repository.open(str(path)).heads()[0]
         bad, revision = changeset(bytes.fromhex(head), NOBODYS)
@@ -216,10 +215,10 @@ def test_a_head_that_comes_with_one_that_cannot_be_read_is_named_too(
         repository = hg.Repository.open(str(path))
         good = repository.commit(head, [b"pacha.db"], [], lambda name: hg.Blob(b"forged\n"), NOTE)
         heads.extend([bad.hex(), good])
-        return deliver(self, snapshot, tip)
+        return real(pushing, snapshot, tip)
 
     with monkeypatch.context() as patch:
-        patch.setattr(session.PushSession, "deliver", forge_first)
+        patch.setattr(deliver, "deliver", forge_first)
         told = [concern.reason for concern in pushed(world, "later\n").concerns]
     assert all(any(node[:12] in reason for reason in told) for node in heads), told
 

@@ -64,7 +64,7 @@ def test_a_folder_that_is_watched_by_itself_begins_anew(bar: Standalone) -> None
 
 def test_content_without_a_snapshot_came_in_with_the_next(bar: Standalone) -> None:
     first = pushed(bar, "a\n")
-    with patch("pacha.push.snapshot._commit_database", side_effect=RuntimeError), pytest.raises(RuntimeError):
+    with patch("pacha.push.database.commit_database", side_effect=RuntimeError), pytest.raises(RuntimeError):
         pushed(bar, "a\nb\n")
     second = pushed(bar, "a\nb\nc\n")
     assert annotated(bar) == [(first, b"a\n"), (second, b"b\n"), (second, b"c\n")]

@@ -16,6 +16,7 @@ from pacha.files.exclude import Rules
 from pacha.files.metadata import Entry, Kind
 from pacha.files.owners import Accounts
 from pacha.files.watch import Watch
+from pacha.push import blobs
 from pacha.push import commit as module
 from pacha.store.hg import NULL, Note, Repository
 from pacha.store.snapshot import Watched
@@ -329,14 +330,14 @@ def test_new_files_that_cannot_be_read_do_not_start_it_again(host: Host, monkeyp
 def test_a_large_new_file_that_cannot_be_read_to_its_end(host: Host, monkeypatch: pytest.MonkeyPatch, at: int) -> None:
     (host.root / "large").write_bytes(b"n" * 3 * SMALL_LIMIT)
     (host.root / "one").write_bytes(b"one")
-    real = module._Large.read
+    real = blobs.LargeFile.read
 
-    def read(large: module._Large, number: int) -> bytes:
+    def read(large: blobs.LargeFile, number: int) -> bytes:
         if number == at:
             raise OSError(5, "Input/output error")
         return real(large, number)
 
-    monkeypatch.setattr(module._Large, "read", read)
+    monkeypatch.setattr(blobs.LargeFile, "read", read)
     done = host.push()
     assert host.held() == {b"one": b"one"} and host.adds_up()
     assert [os.path.basename(concern.path) for concern in done.concerns] == [b"large"]
@@ -357,7 +358,7 @@ def test_what_is_listed_and_cannot_be_found_keeps_its_last_version(
         def lost(*arguments: object) -> None:
             raise FileNotFoundError(2, "No such file or directory")
 
-        for place in (module, module.content):
+        for place in (blobs, module.content):
             monkeypatch.setattr(place, "open_file", lost)
 
     done = host.push(lose)

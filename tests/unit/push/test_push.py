@@ -12,7 +12,7 @@ import pytest
 
 from pacha.errors import ConfigError, LockedError, PachaError
 from pacha.files import content
-from pacha.push import commit, push
+from pacha.push import blobs, push
 from pacha.store.hg import Blob, Log, Repository
 from pacha.store.hg.new_store import NewStore
 from pacha.wire import local_master, local_store
@@ -178,14 +178,14 @@ def test_a_commit_that_starts_again_is_sent_all_the_same(many: Standalone, monke
     monkeypatch.setattr(content, "WHOLE_LIMIT", 1000)
     monkeypatch.setattr(content, "PART_SIZE", 256)
     (many.tree / "large").write_bytes(b"n" * 3000)
-    real = commit._Large.read
+    real = blobs.LargeFile.read
 
     def read(large: Any, number: int) -> bytes:
         if number == 3:
             raise OSError(errno.EIO, os.strerror(errno.EIO))
         return real(large, number)
 
-    monkeypatch.setattr(commit._Large, "read", read)
+    monkeypatch.setattr(blobs.LargeFile, "read", read)
     pushed = push.push(many.context())
     assert [concern.path for concern in pushed.concerns] == [many.path + b"/large"] and pushed.failures == ()
     there = Repository.open(str(many.master / "foo"))

@@ -47,7 +47,7 @@ def test_an_attribute_that_is_refused_is_left_out() -> None:
     spoilt = FILE._replace(xattrs=((b"Finder", b"1"), (b"user.a", b"2")))
     made = accepted(snapshot(spoilt), "/srv/w/f: kept without what no snapshot can hold: attribute Finder")
     assert made.entries[FILE.path].xattrs == ((b"user.a", b"2"),)
-    assert readable(snapshot(spoilt), Snapshot()).mended == {FILE.path}
+    assert readable(snapshot(spoilt), Snapshot()).corrected == {FILE.path}
 
 
 def test_a_path_that_is_refused_is_left_out_with_all_below() -> None:

@@ -1,10 +1,11 @@
-"""Before a push scans: there must be something watched, and nothing that a rebuild left half done."""
+"""Before a push scans, and what it remembers of a scan: something is watched, and no rebuild is half done."""
 
 from __future__ import annotations
 
 import errno
 import json
 import os
+import random
 import shutil
 import time
 from dataclasses import replace
@@ -18,17 +19,20 @@ from pacha.files import content
 from pacha.files.metadata import Entry
 from pacha.files.owners import Accounts
 from pacha.host import owed, watch
+from pacha.host.context import Context
 from pacha.machine import facts
 from pacha.machine.packages import program
-from pacha.push import commit, push
+from pacha.push import push
 from pacha.push.scan import asking_for_packages, describe_machine, read_last_snapshot, scan
 from pacha.restore.journal import Journal
 from pacha.restore.journal_records import Root
 from pacha.store import database
 from pacha.store.companions import MACHINE
+from pacha.store.hg import Repository
 from pacha.system import activity
+from tests.support.amount import amount
 from tests.support.packages import FakeManager, fake_manager  # noqa: F401  (a fixture)
-from tests.support.scanning import no_wait  # noqa: F401  (a fixture)
+from tests.support.scanning import change, no_wait  # noqa: F401  (a fixture)
 from tests.support.standalone import Standalone, standalone_host  # noqa: F401  (a fixture)
 
 pytestmark = pytest.mark.filterwarnings("ignore::ResourceWarning", "ignore::pytest.PytestUnraisableExceptionWarning")
@@ -168,13 +172,13 @@ def test_a_file_given_to_another_while_it_is_read_is_counted_as_always(
         (bar.tree / name).write_text(name)
     os.chown(bar.tree / "a", 7777, 7777)
     bar.push()
-    real = commit.content.read
+    real = content.read
 
     def read(entry: Entry, name: bytes, dir_fd: int) -> content.Reading:
         os.chown(bar.tree / "a", 0, 0)
         return real(entry, name, dir_fd)
 
-    monkeypatch.setattr(commit.content, "read", read)
+    monkeypatch.setattr(content, "read", read)
     (bar.tree / "a").write_text("more")
     (bar.tree / "new").write_text("n")
     bar.push()
@@ -280,3 +284,33 @@ def _runs(pid: str) -> bool:
         return "State:\tZ" not in Path(f"/proc/{pid}/status").read_text()
     except (FileNotFoundError, ProcessLookupError):
         return False
+
+
+@pytest.mark.slow
+@pytest.mark.soak
+@pytest.mark.parametrize("seed", range(int(amount("PACHA_TWINS", sample=2, soak=40))))
+def test_what_is_remembered_of_a_scan_changes_nothing_in_pacha_db(bar: Standalone, settled: None, seed: int) -> None:
+    """One remembers each scan, its twin forgets them: they record the same, row by row."""
+    choose, twin = random.Random(seed), bar.context("twin", hosts_path=f"{bar.top}/twins")
+    alone = bar.top / "single"
+    alone.write_text("single\n")
+    watch.watch(twin, bar.path)
+    for here in (bar.context(), twin) if seed % 2 else ():
+        watch.watch(here, os.fsencode(alone), single=True)
+    for _ in range(8):
+        for _ in range(choose.randrange(4)):
+            change(bar.tree, choose)
+        (alone if choose.random() < 0.3 else bar.tree / "one").write_text(str(choose.random()))
+        Path(twin.state.cache).unlink(missing_ok=True)
+        ours, theirs = push.push(bar.context()), push.push(twin)
+        assert (ours.changes, ours.paths, ours.concerns) == (theirs.changes, theirs.paths, theirs.concerns)
+        assert recorded(bar.context()) == recorded(twin)
+
+
+def recorded(here: Context) -> list[object]:
+    """What ``here`` has recorded: the rows of all paths with their places, and all contents."""
+    with database.connect(here.state.database) as connection:
+        tables = ("entry", "account")  # the time of a parent is that of the first push of each
+        rows = [connection.execute(f"SELECT * FROM {table} ORDER BY id").fetchall() for table in tables]
+    live = database.read(here.state.database, whole=False).live
+    return [rows, *(Repository.open(here.state.repository(top.repository)).names(top.node or "") for top in live)]

@@ -10,7 +10,7 @@ import pytest
 
 from pacha.errors import PachaError
 from pacha.host.context import Context
-from pacha.push import push, snapshot
+from pacha.push import database, push
 from pacha.rebuild.restore_db import restore_db
 from pacha.store import hg, statement
 from pacha.store.statement import SIGNATURE, STATEMENT, Statement
@@ -94,7 +94,7 @@ def test_a_push_cut_off_before_it_was_recorded_leaves_its_number(
 
     (bar.tree / "one").write_text("two\n")
     with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
-        patch.setattr(snapshot, "_of_commit", cut_off)
+        patch.setattr(database, "_state_changes", cut_off)
         push.push(here)
     (bar.tree / "one").write_text("three\n")
     push.push(here)

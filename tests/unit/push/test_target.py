@@ -2,19 +2,12 @@
 
 from __future__ import annotations
 
-import threading
-import time
-from collections.abc import Iterator
-from contextlib import contextmanager
-from pathlib import Path
-
 from pacha.errors import PachaError
 from pacha.files.names import DATABASE
 from pacha.push.target import MasterTarget, content_first
-from pacha.store import hg
 from pacha.store.host_state import MasterState
 from pacha.store.snapshot import Snapshot, Watched
-from pacha.wire.master import CannotStream, Master, Probe
+from pacha.wire.master import Master, Probe
 
 
 class Untouched:
@@ -66,66 +59,3 @@ def test_what_was_suspect_stays_so_whatever_is_sent_on_top() -> None:
     suspect = target(left, Probe(1.0, "c", contents={"opt": "another"}))
     suspect.suspect = frozenset({"opt"})
     assert suspect.outcome(2.0).contents == {"opt": "o"}
-
-
-class Nesting(Untouched):
-    """A master whose conversations share a channel; each takes a while to end."""
-
-    def __init__(self, path: str) -> None:
-        self.path, self.open, self.lock = path, 0, threading.Lock()
-
-    def nests(self, host: str) -> bool:
-        return True
-
-    @contextmanager
-    def serve(self, host: str, name: str) -> Iterator[str]:
-        with self.lock:
-            self.open += 1
-        yield self.path
-        time.sleep(0.02)
-        with self.lock:
-            self.open -= 1
-
-
-def test_conversations_in_one_channel_are_not_piled_up(tmp_path: Path) -> None:
-    """There is room for some, and one ends there only when all that began within it have ended."""
-    path = hg.Repository.open(str(tmp_path / "theirs"), create=True).path
-    master = Nesting(path)
-    pushed = MasterTarget(name="m", host="bar", last_known=MasterState(), master=master, probe=Probe(1.0, "c"))  # type: ignore[arg-type]
-    for number in range(5):
-        with pushed.peer(str(number)) as peer:
-            assert peer.heads() == () and master.open == 1
-
-
-class Refusing(Untouched):
-    """A new master whose conversations share a channel, and which takes no files."""
-
-    def __init__(self) -> None:
-        self.served: list[str] = []
-
-    def nests(self, host: str) -> bool:
-        return True
-
-    def make_host(self, host: str) -> None:
-        """It is there."""
-
-    def create(self, host: str, name: str) -> None:
-        """It is there."""
-
-    @contextmanager
-    def new(self, host: str, name: str) -> Iterator[None]:
-        raise CannotStream
-        yield
-
-    @contextmanager
-    def serve(self, host: str, name: str) -> Iterator[str]:
-        self.served.append(name)
-        yield name
-
-
-def test_none_is_opened_ahead_within_another() -> None:
-    sent_to = MasterTarget(name="local", host="bar", last_known=MasterState())
-    sent_to.attach(master := Refusing(), Probe(1.0, None))  # type: ignore[arg-type]
-    sent_to.open_ahead(["foo", "more", DATABASE])
-    sent_to.abandon()  # waits for what is under way
-    assert master.served == []

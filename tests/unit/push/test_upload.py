@@ -49,7 +49,7 @@ def test_a_new_one_is_filled_while_the_push_goes_on(ours: Repository) -> None:
     upload = InitialUpload(TemporaryRepository(send))
     assert upload.heads() == () and upload.is_temporary and upload.arrived(), "there is nothing to send"
     upload.push(ours, node)
-    assert sent == [] and upload.files == (ours, node)
+    assert sent == [] and upload.files == (ours, node, False)
     wait.set()
     assert upload.arrived() and sent == [ours.path] and upload.temporary.filled
 

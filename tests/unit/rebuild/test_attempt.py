@@ -16,8 +16,8 @@ from tests.support.standalone import Standalone, standalone_host  # noqa: F401  
 def attempt(bar: Standalone, options: RebuildOptions) -> Attempt:
     fetched: Fetched = rebuilt(proposal()).fetched
     return Attempt(
-        context=bar.context("fresh"), host="bar", options=options, reporter=SILENT, master=None, staging=None,
-        fetched=fetched, begun=InterruptedRenumbering(), began=0.0, differences=(),
+        context=bar.context("fresh"), host="bar", options=options, reporter=SILENT, staging=None,
+        fetched=fetched, interrupted_renumbering=InterruptedRenumbering(), began=0.0, differences=(),
     )  # type: ignore[arg-type]  # fmt: skip
 
 

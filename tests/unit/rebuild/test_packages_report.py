@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 
-from pacha.rebuild import report
+from pacha.rebuild import report_json
 from pacha.rebuild.installation import InstalledPackages
 from pacha.rebuild.packages_report import done_json, packages_json, packages_words
 from tests.support.package_plans import package, planned
@@ -30,7 +30,7 @@ def test_programs_get_all_of_it() -> None:
 
 
 def test_it_is_part_of_the_report() -> None:
-    whole = report.as_json(rebuilt(proposal(packages=planned(package("nginx"))), packages=DONE))
+    whole = report_json.as_json(rebuilt(proposal(packages=planned(package("nginx"))), packages=DONE))
     assert whole["packages"]["policy"] == "list" and whole["packages_done"]["installed"]
-    nothing = report.as_json(rebuilt(proposal()))
+    nothing = report_json.as_json(rebuilt(proposal()))
     assert nothing["packages"] is None and nothing["packages_done"] is None

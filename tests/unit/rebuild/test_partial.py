@@ -46,7 +46,7 @@ def test_a_file_that_is_parted_from_its_other_names_is_named_if_it_is_written() 
     planned = proposal(step(Action.CREATE, b"/w/a"), step(Action.SAME, b"/w/b"), step(Action.REPLACE, b"/w/c")).preview
     warned = partial.with_split_hardlink_warnings(planned, DEFAULTS, split)
     assert [concern.path for concern in warned.plan.concerns] == [b"/w/a"]
-    assert partial.with_split_hardlink_warnings(planned, DEFAULTS, FETCHED) is planned
+    assert partial.with_split_hardlink_warnings(planned, DEFAULTS, FETCHED) == planned
 
 
 def test_a_part_does_not_go_on_where_owners_are_half_changed(bar: Standalone) -> None:

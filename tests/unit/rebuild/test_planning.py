@@ -8,11 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from pacha.errors import UsageError
-from pacha.rebuild.id_changes import IdChanges
-from pacha.rebuild.options import AccountPolicy, RebuildOptions
+from pacha.rebuild.options import RebuildOptions
 from pacha.rebuild.planning import PlannedRebuild, plan_rebuild
-from pacha.rebuild.renumber import InterruptedRenumbering
 from pacha.restore.plan import Action
 from pacha.store import history
 from pacha.store.snapshot import Snapshot
@@ -52,11 +49,3 @@ def test_below_a_target_every_path_is_below_it(snapshot: Snapshot, tmp_path: Pat
     planned = plan_rebuild(snapshot, {}, RebuildOptions(target=target))
     assert {step.path.startswith(target + b"/") for step in planned.plan.steps} == {True}
     assert planned.wanted.keys() == {target + path for path in snapshot.entries}
-
-
-def test_a_renumbering_that_was_interrupted_goes_before_another_policy(snapshot: Snapshot) -> None:
-    interrupted = InterruptedRenumbering(moved=IdChanges(users={1001: 1002}))
-    for policy in (AccountPolicy.KEEP, AccountPolicy.LEAVE):
-        with pytest.raises(UsageError) as caught:
-            plan_rebuild(snapshot, {}, RebuildOptions(accounts=policy), interrupted)
-        assert caught.value.code == "renumbering-unfinished"
