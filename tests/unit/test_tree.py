@@ -9,7 +9,7 @@ from pathlib import Path
 CHECKOUT = next(folder for folder in Path(__file__).resolve().parents if (folder / "setup.py").exists())
 PACKAGE = CHECKOUT / "pacha"
 TESTS = CHECKOUT / "tests"
-SCREEN = 66  #: lines
+SCREEN = 67  #: lines
 
 
 def drawn() -> dict[str, set[str]]:
