@@ -30,7 +30,7 @@ ROUNDS = int(amount("PACHA_ROUNDS", sample=5, soak=60))
 #: another length, beside it and renamed, as a link, as a folder, not at all, larger than 16 MiB.
 CHURN = """
 import os, random, sys, time
-folder, end = sys.argv[1], time.time() + 60
+folder, end = sys.argv[1], time.time() + 600
 size = 3_000_000
 def whole(path, size):
     with open(path, "wb") as stream: stream.write(random.choice(b"abcdef".decode()).encode() * size)

