@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -67,7 +68,10 @@ def _changes(
             lost.setdefault(number, name)
     if id_map:
         used = {*before.values(), *after.values(), *lost}
-        for number in lost:
-            moved[number] = free_number(number, used - {number}, id_map)
+        own = defaultdict[bytes, set[int]](set)  # also the number that a killed rebuild was to give an account
+        for number, name in lost.items():
+            own[name].add(number)
+        for number, name in lost.items():
+            moved[number] = free_number(number, used - own[name], id_map)
             used.add(moved[number])
     return {old: new for old, new in moved.items() if old != new}, lost

@@ -53,3 +53,13 @@ def test_what_an_earlier_rebuild_left_stays_where_it_is_or_comes_back_by_name() 
     assert id_changes(same, same, accounts(root=0, debian=1007), left).users == {FIRST + 1000: 1007}
     again = accounts(root=0, debian=FIRST + 1000)
     assert id_changes(again, again, same, left).users == {}, "an account made with that number, and lost again"
+
+
+def test_what_a_killed_rebuild_was_to_give_a_lost_account_is_given_to_it_by_the_next() -> None:
+    """It remembered the number, and the account files still have the account."""
+    before = accounts(root=0, debian=1000)
+    left = [Orphans(name=b"debian", is_group=False, number=FIRST + 1000, count=1, paths=(b"/x",))]
+    changes = id_changes(before, before, accounts(root=0), left)
+    assert changes.users == changes.groups == {1000: FIRST + 1000}
+    others = [Orphans(name=b"other", is_group=False, number=FIRST + 1000, count=1, paths=(b"/x",))]
+    assert id_changes(before, before, accounts(root=0), others).users == {1000: FIRST + 1001}
