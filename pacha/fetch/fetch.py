@@ -2,13 +2,27 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+
 from pacha.errors import DamagedError
 from pacha.fetch import staging_dir
 from pacha.fetch.fallback import suggest_older_snapshot
 from pacha.fetch.fetched import Fetched
 from pacha.fetch.staging import Staging
 from pacha.store.selection import EVERYTHING, Selection
+from pacha.system import signals
 from pacha.system.memory_limit import limit_memory
+
+
+@contextmanager
+def temporary(make: Callable[[], Staging]) -> Iterator[Staging]:
+    """Yield the staging directory that ``make`` returns, and remove it after the body, whatever signal comes."""
+    with ExitStack() as stack:
+        with signals.held():
+            staging = make()
+            stack.callback(staging.remove)
+        yield staging
 
 
 def fetch(

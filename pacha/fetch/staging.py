@@ -34,6 +34,7 @@ from pacha.store.companions import SEAL_KEYS
 from pacha.store.hardlinks import split_hardlinks
 from pacha.store.selection import EVERYTHING, Selection
 from pacha.store.snapshot import Snapshot, Watched
+from pacha.system import signals
 from pacha.text import escape
 from pacha.wire.master import CHANGELOG, HG_REQUIRES, STORE, Master, NoHost, check_index, digest_of
 from pacha.wire.scp import Received, Totals
@@ -87,15 +88,16 @@ class Staging:
         """
         signers = load_signers(context.config.signers, context.config.signers_revoked)
         return cls(
-            folder=staging_dir.create(context), context=context, host=host, master=master, on_file=on_file,
-            on_expected=on_expected, spool=Spool(worker), signers=signers, identities=identities,
+            folder=staging_dir.create(context), context=context, host=host, master=master, signers=signers,
+            on_file=on_file, on_expected=on_expected, spool=Spool(worker), identities=identities,
         )  # fmt: skip
 
     def remove(self) -> None:
-        """Remove the folder and everything in it."""
-        self.prefetcher.stop(self.master.close)
-        self.spool.close()
-        staging_dir.remove_leftovers(self.context, str(self.folder))
+        """Remove the folder and everything in it. A signal waits: what was fetched is in the clear."""
+        with signals.held():
+            self.prefetcher.stop(self.master.close)
+            self.spool.close()
+            staging_dir.remove_leftovers(self.context, str(self.folder))
 
     def fetch(self, when: str = "", request: Selection = EVERYTHING, *, absent: bool = False) -> Fetched:
         """Fetch, check and unpack everything. See ``fetch.fetch``, which adds a memory limit and advice."""
@@ -295,5 +297,4 @@ def _is_known(store: Path) -> bool:
 
 
 def _free(folder: Path) -> int:
-    status = os.statvfs(folder)
-    return status.f_bavail * status.f_frsize
+    return shutil.disk_usage(folder).free

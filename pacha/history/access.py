@@ -14,6 +14,7 @@ from pathlib import Path
 
 from pacha.config.keys import STANDALONE
 from pacha.errors import DamagedError, PachaError
+from pacha.fetch.fetch import temporary
 from pacha.fetch.retry import again
 from pacha.fetch.staging import Staging
 from pacha.files.names import DATABASE, PACHA_DB
@@ -62,11 +63,8 @@ def staged(context: Context, host: str, master: Master) -> Iterator[Staging]:
     Raises PachaError where the master does not have the host.
     """
     try:
-        staging = Staging.make(context, host, master, lambda received: None)
-        try:
+        with temporary(lambda: Staging.make(context, host, master, lambda received: None)) as staging:
             yield staging
-        finally:
-            staging.remove()
     except NoHost as error:
         raise PachaError(
             f"{master.label} has no history of '{host}'.",

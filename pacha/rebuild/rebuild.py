@@ -6,11 +6,11 @@ import os
 import shlex
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import replace
 
 from pacha.errors import PachaError
-from pacha.fetch.fetch import fetch
+from pacha.fetch.fetch import fetch, temporary
 from pacha.fetch.fetched import Fetched
 from pacha.fetch.staging import Staging
 from pacha.fetch.worker import WorkerProcess, import_meanwhile
@@ -121,12 +121,13 @@ def _staging(
     if worker is None:
         import_meanwhile()
     master = source.local_history_source(context, host, options) or connect(context, context.master())
-    with ExitStack() as stack:
-        stack.callback(master.close)
-        staging = Staging.make(
+
+    def make() -> Staging:
+        return Staging.make(
             context, host, master, reporter.on_file, reporter.on_expected, worker, options.identities
         )  # fmt: skip
-        stack.callback(staging.remove)
+
+    with closing(master), temporary(make) as staging:
         yield staging
 
 

@@ -21,11 +21,13 @@ ROUNDS = int(amount("PACHA_ROUNDS", sample=3, soak=200))
 #: changing calls at which the signal comes, and what is said then
 MOMENTS = {
     "mkdir:when=1": "Nothing was changed.",
+    "mkdir:when=2": "Nothing was changed.",  # the folder for what is fetched
     "fchown:when=5": "Nothing was changed.",
     "syncfs:when=1": "Nothing was changed.",
     "linkat:when=5": "Some paths are as in the snapshot and some as before",
     "renameat:when=5": "Some paths are as in the snapshot and some as before",
     "unlink:when=1": "All files are in place",
+    "unlinkat:when=1": "All files are in place",  # what was fetched, in the clear
 }
 
 
