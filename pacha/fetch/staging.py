@@ -31,9 +31,9 @@ from pacha.sealing.age import SealIdentities
 from pacha.sealing.opener import Opener
 from pacha.store import hg, purges, revision, selection, untrusted_db
 from pacha.store.companions import SEAL_KEYS
-from pacha.store.hardlinks import split_hardlinks
 from pacha.store.selection import EVERYTHING, Selection
 from pacha.store.snapshot import Snapshot, Watched
+from pacha.store.split_hardlinks import split_hardlinks
 from pacha.system import signals
 from pacha.text import escape
 from pacha.wire.master import CHANGELOG, HG_REQUIRES, STORE, Master, NoHost, check_index, digest_of

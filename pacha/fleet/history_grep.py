@@ -19,7 +19,7 @@ from pacha.fleet.contents import LIMITS
 from pacha.fleet.grep import MatchingLine, matching_lines
 from pacha.fleet.update import Fleet, owner_of
 from pacha.history.access import history_of
-from pacha.history.naming import Naming
+from pacha.history.first_snapshot import Naming
 from pacha.history.reader import History
 from pacha.sealing.age import HEADER
 from pacha.server.host_account import load_modules, run_as_owner, scratch_folder

@@ -11,8 +11,8 @@ from functools import partial
 
 from pacha.errors import DamagedError, UsageError
 from pacha.files.metadata import Entry
+from pacha.history.first_snapshot import Naming
 from pacha.history.lookup import watched_of
-from pacha.history.naming import Naming
 from pacha.history.reader import History
 from pacha.store import hg
 from pacha.store.snapshot import Snapshot, Watched

@@ -7,7 +7,7 @@
         last = read_last_snapshot(session)
         scan(session, last)
         attach(session, connections)
-        remote_check.compare_with_last_push(session, last)  # differences are concerns
+        changed_masters.compare_with_last_push(session, last)  # differences are concerns
         base = reconcile.base(session, last)   # a newer snapshot of a master: only the parent
         new = commit_snapshot(session, base)
         deliver(session, new.snapshot, new.tip) # what each master is missing, db last; then the heartbeat

@@ -9,7 +9,7 @@ from functools import partial
 from pacha.errors import PachaError
 from pacha.files.amended import amend
 from pacha.files.metadata import Entry
-from pacha.push import commit, lost_history, reconcile
+from pacha.push import commit, lost_local_history, reconcile
 from pacha.push.session import PushSession
 from pacha.push.target import MasterTarget
 from pacha.push.upload import Upload
@@ -36,7 +36,7 @@ class _Change:
 
 def commit_content(session: PushSession, base: Snapshot, new: Snapshot, owed: Collection[bytes]) -> Snapshot:
     """Commit and send the content of each watched path that differs; returns ``new`` as it was read."""
-    changed = {**_changed(base, new), **lost_history.to_record(session, new)}
+    changed = {**_changed(base, new), **lost_local_history.to_record(session, new)}
     if not changed:
         return new
     entries, committed = new.entries, []
@@ -102,9 +102,9 @@ def _commit_on(
     """Commit a change on top of the ``heads`` of a master, if it has any."""
     watched, old = change.watched, change.old
     parent = reconcile.parent(repository, watched.node, heads, session.unreadable(watched.repository))
-    if lost_history.is_lost(session, watched.repository, watched.node):
+    if lost_local_history.is_lost(session, watched.repository, watched.node):
         old = {}
-        lost_history.tell(session, watched.path)
+        lost_local_history.tell(session, watched.path)
     return commit.commit(
         repository, watched, parent, old, change.new, change.note, session.accounts, session.sealing.sealer,
         change.owed, session.sharing,

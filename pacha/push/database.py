@@ -7,7 +7,7 @@ from typing import Any
 
 from pacha.errors import Concern
 from pacha.files.names import DATABASE, PACHA_DB
-from pacha.push import lost_history, reconcile, signing
+from pacha.push import lost_local_history, reconcile, signing
 from pacha.push.reconcile import Base
 from pacha.push.scan import remember_scan
 from pacha.push.session import PushSession
@@ -27,7 +27,7 @@ def commit_database(
 ) -> tuple[str, bool]:
     """Write ``new`` to pacha.db and commit a copy of it; returns the snapshot's node and whether it is new."""
     unreadable = session.unreadable(DATABASE)
-    is_lost = lost_history.is_lost(session, DATABASE, base.parent)
+    is_lost = lost_local_history.is_lost(session, DATABASE, base.parent)
     is_same = bool(base.parent) and new == base.last and not (session.state.pending or unreadable or is_lost)
     is_due = not is_same or signing.is_due(session, base.parent)
     if is_due:
@@ -41,7 +41,7 @@ def commit_database(
     repository = session.repository(DATABASE)
     known = bool(base.parent) and repository.has(base.parent)
     if is_lost:
-        lost_history.tell(session, session.path_of(DATABASE))
+        lost_local_history.tell(session, session.path_of(DATABASE))
     parent = base.parent if known else reconcile.parent(repository, None, (), unreadable)
     note = session.note(f"{session.host}: {change_list.counts(changes, packages)}")
     if known:

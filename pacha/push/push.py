@@ -17,7 +17,7 @@ from pacha.errors import Concern, PachaError
 from pacha.fetch import staging_dir
 from pacha.host.context import Context
 from pacha.host.due import PUSH
-from pacha.push import cloned, connect, deliver, purged, reconcile, remote_check
+from pacha.push import changed_masters, cloned, connect, deliver, purged, reconcile
 from pacha.push.before import run_programs
 from pacha.push.scan import asking_for_packages, describe_machine, read_last_snapshot, scan
 from pacha.push.session import PushSession
@@ -143,11 +143,11 @@ def _push(session: PushSession, accept: bool) -> Pushed:
             connect.attach(session, connections)
             cloned.compare_machine_id(session)
             purged.follow(session, last)
-            remote_check.compare_with_last_push(session, last)
+            changed_masters.compare_with_last_push(session, last)
             base = reconcile.base(session, last)
             new = commit_snapshot(session, base)
         sent = deliver.deliver(session, new.snapshot, new.tip)
-        remote_check.compare_after_push(session)
+        changed_masters.compare_after_push(session)
         session.record()
         return _pushed(session, new, sent)
 

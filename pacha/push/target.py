@@ -38,9 +38,9 @@ class MasterTarget:
 
     ``last_known`` is what is remembered of it. ``sent`` are the nodes that it has for certain; ``familiar``: its ``db``
     is as we left it; ``as_left``: so is everything that was probed (or it was never pushed to); ``suspect``:
-    repositories that may be damaged there (see ``remote_check``). ``unreadable``: revisions there that cannot be read,
-    by repository and node, which the push ignores; ``arrived``: by repository, the newest head that came from somebody
-    else since the master was looked at. After a ``failure`` the push continues without this master.
+    repositories that may be damaged there (see ``changed_masters``). ``unreadable``: revisions there that cannot be
+    read, by repository and node, which the push ignores; ``arrived``: by repository, the newest head that came from
+    somebody else since the master was looked at. After a ``failure`` the push continues without this master.
     ``most``: the largest size in bytes of a revision that is pulled. ``purged``: the digest of its record of what was
     purged, as far as it was followed; ``lacks_purges``: it lacks some that are recorded here; ``whole``: one side has
     purged what the other has not, so that nothing is sent as a delta.

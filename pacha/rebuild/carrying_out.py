@@ -15,7 +15,7 @@ from pacha.rebuild import adoption, aside, choices, hardware, hooks, partial, re
 from pacha.rebuild.attempt import Attempt
 from pacha.rebuild.content import SpooledContent
 from pacha.rebuild.hooks import HookRun, Planned
-from pacha.rebuild.installation import Installation, InstalledPackages, installing
+from pacha.rebuild.install_packages import Installation, InstalledPackages, installing
 from pacha.rebuild.options import HardwarePolicy, RebuildOptions, ServicePolicy
 from pacha.rebuild.proposal import Proposal
 from pacha.rebuild.proposing import propose

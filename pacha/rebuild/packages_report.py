@@ -8,7 +8,7 @@ from typing import Any
 
 from pacha.machine.packages.package_list import Package
 from pacha.rebuild import packages
-from pacha.rebuild.installation import InstalledPackages
+from pacha.rebuild.install_packages import InstalledPackages
 from pacha.rebuild.packages import PlannedPackages
 
 

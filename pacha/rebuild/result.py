@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pacha.errors import Concern
 from pacha.fetch.fetched import Fetched
 from pacha.rebuild.hooks import HookRun
-from pacha.rebuild.installation import InstalledPackages
+from pacha.rebuild.install_packages import InstalledPackages
 from pacha.rebuild.proposal import Proposal
 from pacha.rebuild.services import ServiceTask, TaskRun
 from pacha.restore.outcome import Outcome

@@ -12,7 +12,7 @@ from pacha.fetch.staging_dir import remove_leftovers
 from pacha.host.context import Context
 from pacha.machine.packages import installer
 from pacha.rebuild import choices
-from pacha.rebuild.installation import LOG
+from pacha.rebuild.install_packages import LOG
 from pacha.restore import undo as undoing
 from pacha.restore import undo_preview
 from pacha.restore.journal import AFTER, DONE, RESTARTED, Journal, history, unfinished

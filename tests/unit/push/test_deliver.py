@@ -1,8 +1,6 @@
-"""What is sent to the masters at the end of a push: the heartbeat, and nothing where nobody is reached."""
+"""What is sent to the masters at the end of a push: nothing where nobody is reached."""
 
 from __future__ import annotations
-
-import json
 
 import pytest
 
@@ -11,13 +9,6 @@ from pacha.store.snapshot import Snapshot
 from tests.support.standalone import Standalone, standalone_host  # noqa: F401  (a fixture)
 
 pytestmark = pytest.mark.filterwarnings("ignore::ResourceWarning", "ignore::pytest.PytestUnraisableExceptionWarning")
-
-
-def test_the_heartbeat_tells_of_the_snapshot(bar: Standalone) -> None:
-    tip = bar.push().tip
-    beat = json.loads((bar.master / "last-push").read_text())
-    assert (beat["tip"], beat["exit"], beat["paths"], beat["files"], beat["size"]) == (tip, 0, 1, 1, 4)
-    assert beat["frequency"] == 12
 
 
 def test_nothing_is_delivered_where_nobody_is_reached(bar: Standalone) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 
 from pacha.rebuild import report_json
-from pacha.rebuild.installation import InstalledPackages
+from pacha.rebuild.install_packages import InstalledPackages
 from pacha.rebuild.packages_report import done_json, packages_json, packages_words
 from tests.support.package_plans import package, planned
 from tests.support.proposing import proposal, rebuilt

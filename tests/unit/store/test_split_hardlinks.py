@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from pacha.store.hardlinks import split_hardlinks
 from pacha.store.snapshot import Snapshot
+from pacha.store.split_hardlinks import split_hardlinks
 from tests.support.entries import entry_at
 
 _GROUPS = {b"/etc/a/in": 1, b"/etc/b/out": 1, b"/etc/a/x": 2, b"/etc/a/y": 2, b"/etc/a/alone": None}

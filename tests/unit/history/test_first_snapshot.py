@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pacha.history.access import open_history
-from pacha.history.naming import Naming
+from pacha.history.first_snapshot import Naming
 from tests.support.standalone import Standalone, standalone_host  # noqa: F401  (a fixture)
 
 

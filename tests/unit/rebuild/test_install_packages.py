@@ -12,7 +12,7 @@ import pytest
 from pacha.errors import PachaError
 from pacha.machine.facts import Facts
 from pacha.machine.packages import installers
-from pacha.rebuild.installation import installing
+from pacha.rebuild.install_packages import installing
 from pacha.rebuild.machine import Machines
 from pacha.rebuild.options import PackagePolicy
 from tests.support.fake_apt import FakeApt, fake_apt  # noqa: F401  (a fixture)
