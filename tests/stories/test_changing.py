@@ -27,7 +27,8 @@ pytestmark = pytest.mark.soak
 
 ROUNDS = int(amount("PACHA_ROUNDS", sample=5, soak=60))
 #: Writes whole versions, each of one letter, in every way that a program may: over the old one in place, with
-#: another length, beside it and renamed, as a link, as a folder, not at all, larger than 16 MiB.
+#: another length, beside it and renamed, as a link, as a folder, not at all, larger than 16 MiB. Where a busy machine
+#: stops it in the middle of a version, for so long that the file lies still, it says so in a file beside the folder.
 CHURN = """
 import os, random, sys, time
 folder, end = sys.argv[1], time.time() + 600
@@ -36,8 +37,12 @@ def whole(path, size):
     with open(path, "wb") as stream: stream.write(random.choice(b"abcdef".decode()).encode() * size)
 def in_place(path):
     with open(path, "r+b", buffering=0) as stream:
-        data = random.choice("abcdef").encode() * 4096
-        for _ in range(size // 4096 + 1): stream.write(data)
+        data, last = random.choice("abcdef").encode() * 4096, time.monotonic()
+        for _ in range(size // 4096 + 1):
+            stream.write(data)
+            now = time.monotonic()
+            if now - last > 0.015: open(f"{folder}.paused", "a").close()
+            last = now
         stream.truncate(size)
 def gone(path):
     if os.path.isdir(path) and not os.path.islink(path): os.rmdir(path)
@@ -91,6 +96,9 @@ def check(here: Context, pushed: Pushed, target: Path) -> None:
     """What was pushed comes back, and every file of it is of one letter or was named."""
     named = {os.path.basename(concern.path) for concern in pushed.concerns}
     data = data_of(here)
+    if (paused := Path(f"{data}.paused")).exists():
+        named.add(b"in place")
+        paused.unlink()
     rebuild(here, "bar", RebuildOptions(target=os.fsencode(target)))
     for path in Path(f"{target}{data}").iterdir():
         if path.is_symlink():
