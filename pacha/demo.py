@@ -86,7 +86,8 @@ def _push(context: Context, say: Say) -> None:
     result = push.push(context)
     if result.failure is not None:
         raise result.failure
-    say(f"$ pacha push\n  {result.changes}; {result.master} has snapshot {result.tip[:12]} ({result.seconds:.1f} s)")
+    done = f"{result.masters_text} has snapshot {result.tip[:12]} ({result.seconds:.1f} s)"
+    say(f"$ pacha push\n  {result.changes}; {done}")
 
 
 def _make_tree(opt: Path) -> int:

@@ -47,7 +47,7 @@ def compare_with_last_push(session: PushSession, last: Snapshot) -> None:
     if last.host not in ("", session.host):
         return
     for target in session.reached:
-        if target.as_left:
+        if target.all_as_left:
             continue
         try:
             differences = list(_different(session, target))

@@ -131,5 +131,5 @@ def _commit_and_send(
         raise
     activity.begin(f"sending '{change.watched.repository}' to {target.label}")
     is_divergent = any(not repository.has(head) for head in heads)
-    peer.push(repository, committed.node, beside=is_divergent, whole=target.whole)
+    peer.push(repository, committed.node, beside=is_divergent, whole=target.no_deltas)
     return committed

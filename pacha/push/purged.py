@@ -44,7 +44,7 @@ def follow(session: PushSession, last: Snapshot) -> None:
         try:
             _follow(session, target, last)
         except PachaError as error:
-            target.whole, target.purged = True, target.last_known.purged
+            target.no_deltas, target.purged = True, target.last_known.purged
             session.tell(_concerns(session, _UNREADABLE.format(label=target.label, why=error.in_a_line)))
 
 
@@ -64,8 +64,8 @@ def _follow(session: PushSession, target: MasterTarget, last: Snapshot) -> None:
     target.lacks_purges = bool(lacking)
     session.tell(_lacks(session, target, lacking))
     if now != known.purged and not _forget(session, target, told, last):
-        target.purged, target.whole = known.purged, True  # look again at the next push
-    target.whole = target.whole or bool(lacking)
+        target.purged, target.no_deltas = known.purged, True  # look again at the next push
+    target.no_deltas = target.no_deltas or bool(lacking)
 
 
 def _covered(purge: Purge, erased: Erased) -> bool:

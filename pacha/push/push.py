@@ -57,8 +57,8 @@ class Pushed:
     seconds: float = 0.0
 
     @property
-    def master(self) -> str:
-        """The masters that have it now, for people."""
+    def masters_text(self) -> str:
+        """The masters that have it now, for people: "a and b"."""
         return " and ".join(self.masters)
 
     @property
@@ -87,9 +87,9 @@ def push(
         if state.staging or state.staging_left:  # of a killed rebuild, with all files in the clear
             staging_dir.remove_leftovers(context)
         try:
-            begin = partial(_session, context, take_over, message, sharing)
-            begin = partial(begin, _run_before(context, begin, accept))
-            pushed = _until_not_rolled_back(context, begin, accept)
+            new_session = partial(_session, context, take_over, message, sharing)
+            concerns = _run_before(context, new_session, accept)
+            pushed = _until_not_rolled_back(context, partial(new_session, concerns), accept)
         except Exception as error:
             with suppress(OSError):  # for example a full disk: raise the first error
                 context.state.update(failure=_in_a_line(error), cure=getattr(error, "hint", ""))
@@ -112,25 +112,26 @@ def _session(
     return session
 
 
-def _run_before(context: Context, begin: Callable[[], PushSession], accept: bool) -> list[Concern]:
+def _run_before(context: Context, new_session: Callable[[], PushSession], accept: bool) -> list[Concern]:
     """Run the before-push programs, if this push will go on; return what is to be told of them.
 
-    No master is connected yet: a dump may take longer than a line lasts.
+    No master is connected yet: such a program, for example a database dump, may run longer than an idle connection
+    stays open.
     """
     folder = context.config.before_push
     if folder is None or is_absent(folder):
         return []
-    session = begin()
+    session = new_session()
     reconcile.check_name(session, read_last_snapshot(session, accept))
     return list(run_programs(context, folder))
 
 
-def _until_not_rolled_back(context: Context, begin: Callable[[], PushSession], accept: bool) -> Pushed:
+def _until_not_rolled_back(context: Context, new_session: Callable[[], PushSession], accept: bool) -> Pushed:
     """Push, and again after a master rolled back an interrupted push: once for each master."""
     for _ in context.config.masters():
         with suppress(RolledBack):
-            return _push(begin(), accept)
-    return _push(begin(), accept)
+            return _push(new_session(), accept)
+    return _push(new_session(), accept)
 
 
 def _push(session: PushSession, accept: bool) -> Pushed:

@@ -82,7 +82,7 @@ def base(session: PushSession, last: Snapshot) -> Base:
     tips = [offer.tip for offer in offers]
     newest = max(offers, key=lambda offer: _age(local, offer, tips))
     for reached in session.reached:
-        reached.familiar = False  # the new snapshot may not descend from theirs
+        reached.db_as_left = False  # the new snapshot may not descend from theirs
     session.notices.append(f"Going on from the snapshot {newest.tip[:12]}, which only {newest.target.label} had.")
     return _standing_on(session, newest, last)
 
@@ -91,7 +91,7 @@ def _pulled(session: PushSession, target: MasterTarget) -> _Offer | None:
     """Pull the newest intact snapshot of a master; None if the local history descends from it."""
     if target.connection[1].changelog is None:
         return None
-    if target.familiar and session.history() >= session.state.history:
+    if target.db_as_left and session.history() >= session.state.history:
         return None  # else history was lost, for example in a power cut: Mercurial does not sync
     local = session.repository(DATABASE)
     try:
@@ -275,7 +275,7 @@ def _with_content(session: PushSession, watched: Watched, target: MasterTarget) 
     if not repository.has(watched.node):
         try:
             with target.conversations.peer(watched.repository) as peer:
-                peer.pull(repository, [watched.node], target.most)
+                peer.pull(repository, [watched.node], target.largest_revision)
         except PachaError:
             return replace(watched, node=None)
     return watched

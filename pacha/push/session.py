@@ -71,15 +71,17 @@ class PushSession:
     _where: str | None = None
 
     def __post_init__(self) -> None:
-        remembered, most = self.state.masters, self._most()
+        remembered, largest = self.state.masters, self._largest_revision()
         self.concerns += self.state.untold
         self.targets = [
-            MasterTarget(name=name, host=self.host, last_known=remembered.get(name, MasterState()), most=most)
+            MasterTarget(
+                name=name, host=self.host, last_known=remembered.get(name, MasterState()), largest_revision=largest
+            )
             for name in self.context.config.masters()
         ]
 
-    def _most(self) -> int:
-        """The largest size in bytes of a revision from a master, in proportion to our own pacha.db."""
+    def _largest_revision(self) -> int:
+        """The most bytes that a revision from a master may have, in proportion to our own pacha.db."""
         try:
             return max(revision.MOST, _OF_OURS * os.path.getsize(self.context.state.database))
         except OSError:

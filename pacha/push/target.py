@@ -36,14 +36,15 @@ def content_first(snapshot: Snapshot, tip: str) -> list[tuple[str, str | None]]:
 class MasterTarget:
     """A master of a push, by its ``name`` in the configuration.
 
-    ``last_known`` is what is remembered of it. ``sent`` are the nodes that it has for certain; ``familiar``: its ``db``
-    is as we left it; ``as_left``: so is everything that was probed (or it was never pushed to); ``suspect``:
-    repositories that may be damaged there (see ``changed_masters``). ``unreadable``: revisions there that cannot be
-    read, by repository and node, which the push ignores; ``arrived``: by repository, the newest head that came from
-    somebody else since the master was looked at. After a ``failure`` the push continues without this master.
-    ``most``: the largest size in bytes of a revision that is pulled. ``purged``: the digest of its record of what was
-    purged, as far as it was followed; ``lacks_purges``: it lacks some that are recorded here; ``whole``: one side has
-    purged what the other has not, so that nothing is sent as a delta.
+    ``last_known`` is what is remembered of it. ``sent`` are the nodes that it has for certain; ``db_as_left``: its
+    ``db`` is as we left it, and the push goes on from there; ``all_as_left``: ``db`` and everything else that was
+    probed is as we left it (or it was never pushed to); ``suspect``: repositories that may be damaged there (see
+    ``changed_masters``). ``unreadable``: revisions there that cannot be read, by repository and node, which the push
+    ignores; ``arrived``: by repository, the newest head that came from somebody else since the master was looked at.
+    After a ``failure`` the push continues without this master. ``largest_revision``: the most bytes of a revision that
+    is pulled. ``purged``: the digest of its record of what was purged, as far as it was followed; ``lacks_purges``: it
+    lacks some that are recorded here; ``no_deltas``: nothing is sent as a delta, as one side may have purged what it
+    would be the difference from.
     """
 
     name: str
@@ -52,16 +53,16 @@ class MasterTarget:
     master: Master | None = None
     probe: Probe | None = None
     sent: dict[str, str] = field(default_factory=dict)
-    familiar: bool = False
-    as_left: bool = True
+    db_as_left: bool = False
+    all_as_left: bool = True
     suspect: frozenset[str] = frozenset()
     unreadable: dict[tuple[str, str], PachaError] = field(default_factory=dict)
     arrived: dict[str, str] = field(default_factory=dict)
     failure: PachaError | None = None
-    most: int = MOST
+    largest_revision: int = MOST
     purged: str | None = None
     lacks_purges: bool = False
-    whole: bool = False
+    no_deltas: bool = False
     _pulling: list[tuple[str, str]] = field(default_factory=list)
     _one_by_one: bool = False  #: a head could not be pulled
     _conversations: Conversations | None = None
@@ -84,10 +85,10 @@ class MasterTarget:
         self.master, self.probe = master, probe
         before = dict(self.last_known.sent)
         then, now = self.digests(DATABASE)
-        self.familiar = now is not None and now == then
-        if self.familiar:
+        self.db_as_left = now is not None and now == then
+        if self.db_as_left:
             self.sent = {name: node for name, node in before.items() if self._holds(probe, name)}
-        self.as_left = self.sent == before
+        self.all_as_left = self.sent == before
 
     def _holds(self, probe: Probe, name: str) -> bool:
         """Whether the repository ``name`` is as it was left, as far as ``probe`` tells."""
@@ -121,9 +122,10 @@ class MasterTarget:
         Only if the master is as we left it, as its heads are then almost certainly the same when they are used, or if
         it has nothing of this host.
         """
-        is_new = self.conversations.is_new
-        if self.familiar or is_new:
-            self.conversations.open_ahead(name for name in names if is_new != (name in self.sent))
+        if self.conversations.is_new:
+            self.conversations.open_ahead(name for name in names if name not in self.sent)
+        elif self.db_as_left:
+            self.conversations.open_ahead(name for name in names if name in self.sent)
 
     def talk(self, name: str, work: Callable[[Upload], _T], *, new: bool = False) -> _T:
         """The result of ``work`` in a conversation with the repository ``name``.
@@ -144,7 +146,7 @@ class MasterTarget:
         for wanted in [[each] for each in missing] if self._one_by_one else filter(None, [missing]):
             self._pulling = wanted
             with limit_memory():
-                peer.pull(repository, [head for _, head in wanted], self.most)
+                peer.pull(repository, [head for _, head in wanted], self.largest_revision)
             self._pulling = []
 
     def _can_go_on(self, error: PachaError) -> bool:
@@ -159,10 +161,11 @@ class MasterTarget:
         return len(self.unreadable) < _MOST_UNREADABLE
 
     def pull_beside(self, peer: Upload, repository: hg.Repository, name: str, heads: Iterable[str]) -> None:
-        """Pull the missing ``heads``, on or beside which we push, as ``pull``; what somebody else sent has ``arrived``.
+        """Pull those of the ``heads`` that are missing here (see ``pull``), before we push onto or beside them.
 
-        Not where ``db`` differs: that is reported already, and explains other heads. Not where it is not remembered how
-        a repository was left: after a rebuild, an interrupted push of the lost machine may have sent them.
+        The newest of them, if somebody else sent it, is noted in ``arrived``. None is noted for content where ``db``
+        differs: that is reported already, and explains other heads. Nor where we do not remember how we left the
+        repository: after a rebuild, an interrupted push of the lost machine may have sent them.
         """
         left, is_known = self.last_known.sent.get(name), self.digests(name)[0] is not None
         missing = [head for head in heads if not repository.has(head)]
@@ -170,17 +173,17 @@ class MasterTarget:
             self.pull(peer, repository, name, missing)
         finally:  # also of those before one that cannot be read
             came = [head for head in missing if repository.has(head)]
-            if came and came[0] != left and is_known and (self.familiar or name == DATABASE):
+            if came and came[0] != left and is_known and (self.db_as_left or name == DATABASE):
                 self.arrived[name] = came[0]
 
     def unreadable_in(self, name: str) -> frozenset[str]:
         """The nodes of the repository ``name`` on the master that cannot be read."""
         return frozenset(node for repository, node in self.unreadable if repository == name)
 
-    def send(self, snapshot: Snapshot, tip: str, repository: Callable[[str], hg.Repository], line: bytes) -> bool:
+    def send(self, snapshot: Snapshot, tip: str, repository: Callable[[str], hg.Repository], heartbeat: bytes) -> bool:
         """Push what the master is missing, also from earlier pushes, in the order of ``content_first``.
 
-        Returns whether anything was missing. ``repository`` returns our own by its name; ``line`` is the heartbeat.
+        Returns whether anything was missing. ``repository`` returns our own by its name.
         """
         sent = False
         # After a rebuild the repository of a retired path may be missing here: then the master has all of it.
@@ -191,15 +194,15 @@ class MasterTarget:
                 activity.begin(f"sending '{name}' to {self.label}")
                 if name in retired and not own.has(node):
                     continue
-                self._send(own, name, node, line)
+                self._send(own, name, node, heartbeat)
                 self.sent[name] = node
                 sent = True
         return sent
 
-    def _send(self, repository: hg.Repository, name: str, node: str, line: bytes) -> None:
+    def _send(self, repository: hg.Repository, name: str, node: str, heartbeat: bytes) -> None:
         def push(peer: Upload) -> None:
             if name == DATABASE:
-                self.connection[0].draft_heartbeat(self.host, line)
+                self.connection[0].draft_heartbeat(self.host, heartbeat)
             self._push(peer, repository, name, node)
 
         self.talk(name, push)
@@ -209,14 +212,14 @@ class MasterTarget:
         heads = peer.heads()
         self.pull_beside(peer, repository, name, heads)
         beside = any(not (repository.has(head) and repository.is_ancestor(head, node)) for head in heads)
-        peer.push(repository, node, beside=beside, whole=self.whole)
+        peer.push(repository, node, beside=beside, whole=self.no_deltas)
 
-    def leave_heartbeat(self, line: bytes, sent: bool) -> None:
-        """Leave the heartbeat, after making durable what was ``sent``, and probe the master again."""
+    def leave_heartbeat(self, heartbeat: bytes, sent: bool) -> None:
+        """Leave the ``heartbeat``, after making durable what was ``sent``, and probe the master again."""
         self.conversations.finish()
         master, _ = self.connection
         look = self.repositories() if sent or self.last_known.contents is None else None
-        self.probe = master.leave_heartbeat(self.host, line, durable=sent, look=look) or self.probe
+        self.probe = master.leave_heartbeat(self.host, heartbeat, durable=sent, look=look) or self.probe
         for name, digest in self.conversations.uploaded.items():
             if self.digests(name)[1] != digest:
                 why = "its changelog there is another than the one that was sent"

@@ -88,5 +88,6 @@ def _show(console: Console, pushed: Pushed, *, several: bool) -> ExitCode:
         raise pushed.failure
     if not pushed.committed and not pushed.sent:
         console.tell(f"{pushed.host}: nothing changed in {pushed.paths} paths.")
-    console.tell(f"{pushed.master} {'has' if len(pushed.masters) == 1 else 'have'} it all ({pushed.seconds:.1f} s).")
+    verb = "has" if len(pushed.masters) == 1 else "have"
+    console.tell(f"{pushed.masters_text} {verb} it all ({pushed.seconds:.1f} s).")
     return ExitCode.CONCERNS if pushed.concerns or pushed.failures else ExitCode.DONE

@@ -35,11 +35,11 @@ def test_content_goes_first_and_db_last() -> None:
 def test_a_master_as_it_was_left_is_known_to_have_what_was_sent() -> None:
     left = MasterState(changelog="c", contents={"opt": "o"}, sent={DATABASE: "1", "opt": "2"})
     same = target(left, Probe(1.0, "c", contents={"opt": "o"}))
-    assert same.familiar and same.as_left and same.sent == {DATABASE: "1", "opt": "2"}
+    assert same.db_as_left and same.all_as_left and same.sent == {DATABASE: "1", "opt": "2"}
     other = target(left, Probe(1.0, "c", contents={"opt": "another"}))
-    assert other.familiar and not other.as_left and other.sent == {DATABASE: "1"}
+    assert other.db_as_left and not other.all_as_left and other.sent == {DATABASE: "1"}
     lost = target(left, Probe(1.0, None))
-    assert not lost.familiar and lost.sent == {}
+    assert not lost.db_as_left and lost.sent == {}
 
 
 def test_a_failure_is_remembered_beside_what_was_known() -> None:
