@@ -118,7 +118,7 @@ class _Restoring:
     def _remember_numbers(self) -> None:
         """Remember the numbers of accounts that change, which a killed rebuild leaves half changed."""
         state, target, preview = self.attempt.context.state, self.attempt.options.target, self.proposal.preview
-        renumber.remember_id_changes(state, preview.moves, target)
+        renumber.remember_id_changes(state, preview.id_changes, target)
         if preview.walked:
             renumber.remember_orphans(state, preview.orphans, target)
 

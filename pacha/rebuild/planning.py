@@ -19,7 +19,7 @@ from pacha.rebuild.id_changes import IdChanges
 from pacha.rebuild.keep import Keep, rules
 from pacha.rebuild.options import AccountPolicy, OwnerNames, RebuildOptions
 from pacha.rebuild.reowning import PlannedReowning
-from pacha.restore import plan as planning
+from pacha.restore import plan as restore_plan
 from pacha.restore import preflight
 from pacha.restore.ownership import Identity
 from pacha.restore.plan import Action, Plan, Step
@@ -33,19 +33,20 @@ from pacha.system.presence import is_absent
 class PlannedRebuild:
     """A plan, and what a person should know before it is carried out.
 
-    ``commands`` make the missing accounts; ``names_by`` says where names come from; ``moved`` counts the paths outside
-    the watched ones that are re-owned, ``movers`` names their accounts; ``overrides`` is file content that differs
-    from the recorded one; ``orphans`` is what is kept for lost accounts: all of it if the file systems were ``walked``.
+    ``commands`` make the missing accounts; ``names_by`` says where names come from; ``reowned_count`` is the number
+    of paths outside the watched ones that are re-owned, ``reowned_accounts`` names their accounts, and ``id_changes``
+    has their new numbers; ``overrides`` is file content that differs from the recorded one; ``orphans`` is what is kept
+    for lost accounts: all of it if the file systems were ``walked``.
     """
 
     plan: Plan
     wanted: Mapping[bytes, Entry]
     commands: tuple[str, ...] = ()
     names_by: str = ""
-    moved: int = 0
-    movers: tuple[str, ...] = ()
+    reowned_count: int = 0
+    reowned_accounts: tuple[str, ...] = ()
     overrides: Mapping[bytes, bytes] = field(default_factory=dict)
-    moves: IdChanges = field(default_factory=IdChanges)
+    id_changes: IdChanges = field(default_factory=IdChanges)
     orphans: tuple[Orphans, ...] = ()
     walked: bool = False
     shortages: tuple[Concern, ...] = ()
@@ -81,19 +82,19 @@ def plan_rebuild(
     overrides = {path: text for path, text in texts.items() if text != account_texts[path]} | dict(bound.merged)
     entries = {**snapshot.entries, **{path: _holding(snapshot.entries[path], overrides[path]) for path in overrides}}
     in_force, names_by = actual_state.accounts_in_force(target, texts, machine)
-    names = _mapped(in_force, options.owner_names, [*entries.values(), *snapshot.parents.values()])
-    wanted, acls = accounts.with_acls(_moved(entries, target), snapshot.accounts, names)
-    plan = _plan_paths(snapshot, wanted, in_force, names, keep, bound, parts, delete=options.delete)
+    owners_by_name = _mapped(in_force, options.owner_names, [*entries.values(), *snapshot.parents.values()])
+    wanted, acl_concerns = accounts.with_acls(_rebased(entries, target), snapshot.accounts, owners_by_name)
+    plan = _plan_paths(snapshot, wanted, in_force, owners_by_name, keep, bound, parts, delete=options.delete)
     findings = preflight.preflight(plan, {rebase(path, target): holes[path] for path in holes}, _mounts(), target)
-    plan = planning.hindered(plan, findings.hindrances)
+    plan = restore_plan.hindered(plan, findings.hindrances)
     owners = reowning.plan_owners(plan, before, in_force, options, keep, interrupted, remembered, restored=bool(texts))
     commands = accounts.commands(plan.missing_users, plan.missing_groups, snapshot.accounts, in_force)
     steps = owners.reowning.steps
     return PlannedRebuild(
-        plan=_joined(plan, acls, owners), wanted=wanted, commands=tuple(commands), names_by=names_by,
-        moved=len(steps), movers=renumber.describe(owners.changes, in_force, steps), overrides=overrides,
-        moves=owners.changes if steps else IdChanges(), orphans=owners.orphans, walked=owners.walked,
-        shortages=tuple(map(_in_words, findings.shortages)),
+        plan=_joined(plan, acl_concerns, owners), wanted=wanted, commands=tuple(commands), names_by=names_by,
+        reowned_count=len(steps), reowned_accounts=renumber.describe(owners.changes, in_force, steps),
+        overrides=overrides, id_changes=owners.changes if steps else IdChanges(), orphans=owners.orphans,
+        walked=owners.walked, shortages=tuple(map(_in_words, findings.shortages)),
     )  # fmt: skip
 
 
@@ -101,7 +102,7 @@ def _plan_paths(
     snapshot: Snapshot,
     wanted: Mapping[bytes, Entry],
     in_force: Accounts,
-    names: Accounts,
+    owners_by_name: Accounts,
     keep: Keep,
     bound: Bound,
     parts: tuple[bytes, ...],
@@ -110,12 +111,12 @@ def _plan_paths(
 ) -> Plan:
     """The plan of the watched paths and those above them, whatever hinders it."""
     target, unseen = keep.target, list[Concern]()
-    above, _ = accounts.with_acls(_moved(snapshot.parents, target), snapshot.accounts, names)
+    above, _ = accounts.with_acls(_rebased(snapshot.parents, target), snapshot.accounts, owners_by_name)
     actual = actual_state.read_actual_state(
         keep.roots, wanted, actual_state.above(snapshot, target), in_force, _placed(parts, target), unseen
     )
-    plan = planning.build(
-        list(wanted.values()), actual, names,
+    plan = restore_plan.build(
+        list(wanted.values()), actual, owners_by_name,
         roots=[place.path for place in keep.roots],
         parents=list(above.values()),
         keep=lambda path: keep.keeps(path, wanted, actual),
@@ -154,7 +155,10 @@ def _placed(parts: tuple[bytes, ...], target: bytes) -> tuple[bytes, ...]:
 
 
 def _restored(texts: Mapping[bytes, bytes], keep: Keep, numbers: Accounts | None) -> dict[bytes, bytes]:
-    """The account files that the rebuild restores: not those that it keeps; with the ``numbers`` of these accounts."""
+    """The account files to restore, without those that ``keep`` spares.
+
+    With ``numbers``, each name that these accounts have gets its number there.
+    """
     places = {path: rebase(path, keep.target) for path in texts}
     kept_paths = {
         path for path, place in places.items() if keep.matches(place, False) and (keep.system or not is_absent(place))
@@ -167,12 +171,12 @@ def _mapped(in_force: Accounts, names: OwnerNames, recorded: Iterable[Entry]) ->
     return accounts.mapped(accounts.with_root(in_force, recorded), in_force, names.users, names.groups)
 
 
-def _moved(entries: Mapping[bytes, Entry], target: bytes) -> dict[bytes, Entry]:
+def _rebased(entries: Mapping[bytes, Entry], target: bytes) -> dict[bytes, Entry]:
     """``entries`` with the paths that they have on disk."""
     if not target:
         return dict(entries)
-    moved_entries = (entry._replace(path=rebase(entry.path, target)) for entry in entries.values())
-    return {entry.path: entry for entry in moved_entries}
+    rebased = (entry._replace(path=rebase(entry.path, target)) for entry in entries.values())
+    return {entry.path: entry for entry in rebased}
 
 
 def _with_numbers(texts: Mapping[bytes, bytes], numbers: Accounts, target: bytes) -> dict[bytes, bytes]:
@@ -182,11 +186,11 @@ def _with_numbers(texts: Mapping[bytes, bytes], numbers: Accounts, target: bytes
     return {path: renumbered[path] for path in texts}
 
 
-def _joined(plan: Plan, acls: Iterable[Concern], owners: PlannedReowning) -> Plan:
+def _joined(plan: Plan, acl_concerns: Iterable[Concern], owners: PlannedReowning) -> Plan:
     """``plan`` with the steps and concerns of accounts; a path whose ACL is incomplete stays owed."""
     kept_paths = {step.path for step in plan.steps if step.action in (Action.KEPT_BY_RULE, Action.WITHHELD)}
-    acls = [concern for concern in acls if concern.path not in kept_paths]
-    missing = {concern.path: concern.reason for concern in acls}
+    acl_concerns = [concern for concern in acl_concerns if concern.path not in kept_paths]
+    missing = {concern.path: concern.reason for concern in acl_concerns}
     missing |= {step.path: step.shortfall for step in plan.steps if step.action is Action.WITHHELD and step.shortfall}
     reowned = {step.path for step in owners.reowning.steps}
     steps: list[Step] = [
@@ -196,5 +200,5 @@ def _joined(plan: Plan, acls: Iterable[Concern], owners: PlannedReowning) -> Pla
     ]
     steps += [replace(s, shortfall=missing.get(s.path, s.shortfall)) for s in owners.reowning.steps]
     of_nobody = (Concern(orphan.paths[0], words(orphan)) for orphan in owners.orphans)
-    concerns = (*plan.concerns, *acls, *owners.reowning.concerns, *of_nobody)
+    concerns = (*plan.concerns, *acl_concerns, *owners.reowning.concerns, *of_nobody)
     return replace(plan, steps=tuple(sorted(steps, key=lambda step: step.path)), concerns=concerns)

@@ -49,9 +49,9 @@ def plan_lines(proposal: Proposal) -> Iterator[str]:
     if kept := tops([step.path for step in preview.plan.steps if step.action is Action.KEPT_BY_RULE]):
         yield f"Kept: {enumerated([*map(escape, kept)], _SHOWN)}."
     yield from enumerated_steps([step for step in preview.plan.steps if step.action is Action.WITHHELD])
-    if preview.moved:
-        yield f"{preview.moved:>8} paths elsewhere to re-own: their accounts get other numbers, or are gone"
-        yield from (f"         {mover}" for mover in preview.movers)
+    if preview.reowned_count:
+        yield f"{preview.reowned_count:>8} paths elsewhere to re-own: their accounts get other numbers, or are gone"
+        yield from (f"         {account}" for account in preview.reowned_accounts)
     yield from _orphan_lines(preview.orphans)
     if proposal.services:
         yield from services_report.plan_lines(proposal.services)

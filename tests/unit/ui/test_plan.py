@@ -38,7 +38,9 @@ def test_the_lines_have_the_snapshot_the_hooks_and_what_is_resumed_and_can_be_pr
         step(Action.CREATE), hooks=Hooks((BEFORE,), (AFTER,), ("not this",)), by="evil\x1b[2J",
         resumes=(Started("id", 1_600_000_000, "bar", (), TIP), Started("id", 1_600_000_000, "bar", ())),
     )  # fmt: skip
-    proposed = replace(proposed, preview=replace(proposed.preview, moved=3, movers=("user a, 1 -> 2: 3",)))
+    proposed = replace(
+        proposed, preview=replace(proposed.preview, reowned_count=3, reowned_accounts=("user a, 1 -> 2: 3",))
+    )
     lines = list(plan.plan_lines(proposed))
     assert all(line.isprintable() for line in lines)
     text = "\n".join(lines)
