@@ -1,4 +1,4 @@
-"""Entries that differ in a few paths from others, which need not be read for that."""
+"""Entries given as the differences from others, so that those need not be read."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from pacha.files.metadata import Entry
 
 
 class Amended(Mapping[bytes, Entry]):
-    """The entries of ``base`` by path, some of them ``changed`` or ``removed``, and some ``added``."""
+    """Entries by path: those of ``base``, but some of them ``changed`` or ``removed``, and some ``added``."""
 
     def __init__(
         self, base: Mapping[bytes, Entry], changed: Mapping[bytes, Entry], removed: frozenset[bytes] = frozenset()
     ) -> None:
-        """``changed`` has the added entries as well; ``removed`` are paths of ``base`` that are not in it."""
+        """``changed`` holds the added entries as well; ``removed`` are paths of ``base`` that have no entry here."""
         self.base, self.changed, self.removed = base, changed, removed
         self.added = [path for path in changed if base.get(path) is None]
 
@@ -25,7 +25,7 @@ class Amended(Mapping[bytes, Entry]):
         return [self.base[path] for path in (self.changed.keys() | self.removed).difference(self.added)]
 
     def amends(self, other: Mapping[bytes, Entry]) -> bool:
-        """Whether ``other`` is the base."""
+        """Whether ``other`` is the base, so that these are the differences from it."""
         if isinstance(other, Below) and isinstance(self.base, Below):
             return other.whole is self.base.whole and other.top == self.base.top
         return other is self.base

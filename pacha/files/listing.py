@@ -36,7 +36,7 @@ class Listing(NamedTuple):
     A name that the next scan must look at again is missing.
     """
 
-    names: bytes = b""
+    joined_names: bytes = b""
     fingerprints: bytes = b""
 
     @classmethod
@@ -51,22 +51,22 @@ class Listing(NamedTuple):
         return len(self.fingerprints) // _SIZE
 
     @property
-    def listed(self) -> list[bytes]:
+    def names(self) -> list[bytes]:
         """The names."""
-        return self.names.split(b"\0") if self.size else []
+        return self.joined_names.split(b"\0") if self.size else []
 
     @property
     def by_name(self) -> dict[bytes, Fingerprint]:
         """The fingerprint of each name."""
         starts = range(0, len(self.fingerprints), _SIZE)
-        return dict(zip(self.listed, (self.fingerprints[at : at + _SIZE] for at in starts), strict=False))
+        return dict(zip(self.names, (self.fingerprints[at : at + _SIZE] for at in starts), strict=False))
 
 
 class Fingerprints(Mapping[bytes, Fingerprint]):
     """The fingerprints of a scan by path, kept as a listing for each directory.
 
-    ``left_out``: what was not kept by a rule, in words, by path. ``are_recorded``: what was recorded of each path then
-    is what is recorded now, and no other path is.
+    ``left_out``: the paths that were left out on purpose, each with the reason. ``are_recorded``: pacha.db still has
+    what was recorded after that scan, no path more or less; the same fingerprint then means the same entry.
     """
 
     def __init__(

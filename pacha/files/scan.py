@@ -31,10 +31,10 @@ def scan(
 ) -> Scan:
     """Walk ``watches``; ``known`` are the last snapshot's entries, ``remembered`` their fingerprints.
 
-    Where those ``are_recorded`` and nothing differs, ``known`` is not looked into, and is what ``entries`` is then.
-    ``mounted`` are the mount points that the last scan met: what was on a volume that is not mounted now is kept. The
-    ``result``, an empty one, is filled, so that another thread can see how far the scan is. ``keys``: those of the
-    digests of sealed contents, by id; without its key such a file counts as changed.
+    If ``remembered`` says ``are_recorded`` and nothing differs, ``known`` is not read, and becomes the result's
+    ``entries``. ``mounted`` are the mount points that the last scan met: what was on a volume that is not mounted now
+    is kept. The ``result``, an empty one, is filled, so that another thread can see how far the scan is. ``keys``:
+    those of the digests of sealed contents, by id; without its key such a file counts as changed.
 
     A path is absent only where its directory does not list it. A path that cannot be looked at or read keeps its known
     entries, and is named in ``concerns``.

@@ -20,39 +20,39 @@ _FEW = 500  #: paths that differ; where there are more, all known entries are lo
 class Scan:
     """The result of a scan. ``unread``: files whose content may be new; their entries have no sha256.
 
-    ``listings``: by directory, what it listed; ``same``: the directories that list the same as before; ``kept``: of the
-    others, the names with the same fingerprint; ``doubtful``: the paths that the next scan must look at again.
+    ``listings``: by directory, what it listed; ``same``: the directories that list the same as before; ``unchanged``:
+    of the others, the names with the same fingerprint; ``doubtful``: the paths that the next scan must look at again.
     """
 
     entries: Mapping[bytes, Entry] = field(default_factory=dict)
     listings: dict[bytes, Listing] = field(default_factory=dict)
     same: set[bytes] = field(default_factory=set)
-    kept: dict[bytes, frozenset[bytes]] = field(default_factory=dict)
+    unchanged: dict[bytes, frozenset[bytes]] = field(default_factory=dict)
     doubtful: set[bytes] = field(default_factory=set)
     count: int = 0  #: of the paths that were looked at so far
     unread: set[bytes] = field(default_factory=set)
     concerns: list[Concern] = field(default_factory=list)
-    left_out: dict[bytes, str] = field(default_factory=dict)  #: why a path is not kept by a rule, in words
+    left_out: dict[bytes, str] = field(default_factory=dict)  #: paths left out on purpose, each with the reason
     linked: dict[tuple[int, int], list[bytes]] = field(default_factory=dict)  #: (device, inode): its names
     mounted: set[bytes] = field(default_factory=set)  #: mount points, and those that are not mounted now
 
     @property
     def fingerprints(self) -> Fingerprints:
-        """The fingerprints for the next scan; with doubtful paths, more may be recorded than have fingerprints."""
+        """Those for the next scan. A doubtful path has no fingerprint, though pacha.db may have its entry."""
         return Fingerprints(self.listings, self.left_out, are_recorded=not self.doubtful).without(self.doubtful)
 
 
 def is_as_before(result: Scan, before: Fingerprints) -> bool:
     """Whether every directory and each watched path itself is the same as before, and none is missing."""
-    looked_at = result.entries or result.doubtful or result.concerns
-    return not looked_at and result.same | {WATCHED} == before.listings.keys()
+    differs = result.entries or result.doubtful or result.concerns
+    return not differs and result.same | {WATCHED} == before.listings.keys()
 
 
 def left_out_before(result: Scan, before: Fingerprints) -> Iterator[tuple[bytes, str]]:
     """The paths that were left out before and did not change, and why; not those that the rules of now let in."""
     for path, what in before.left_out.items():
         folder = paths.parent(path)
-        is_same = folder in result.same or paths.name(path) in result.kept.get(folder, ())
+        is_same = folder in result.same or paths.name(path) in result.unchanged.get(folder, ())
         if is_same and path not in result.listings:
             yield path, what
 
@@ -62,8 +62,9 @@ def fill(entries: dict[bytes, Entry], known: Mapping[bytes, Entry], result: Scan
 
     A path that was left out has no known entry; one that was removed since it was listed is doubtful.
     """
-    same = ((folder, before.listings[folder].listed) for folder in result.same)
-    for folder, names_as_before in chain([(WATCHED, _kept_in(WATCHED, result, before))], same, result.kept.items()):
+    watched = (WATCHED, _unchanged_in(WATCHED, result, before))
+    same = ((folder, before.listings[folder].names) for folder in result.same)
+    for folder, names_as_before in chain([watched], same, result.unchanged.items()):
         prefix = _prefix(folder)
         for name in names_as_before:
             entry = known.get(prefix + name)
@@ -76,19 +77,20 @@ def _prefix(folder: bytes) -> bytes:
     return b"" if folder == WATCHED else paths.prefix(folder)
 
 
-def _kept_in(folder: bytes, result: Scan, before: Fingerprints) -> Collection[bytes]:
+def _unchanged_in(folder: bytes, result: Scan, before: Fingerprints) -> Collection[bytes]:
     """The names with the same fingerprint in ``folder``, which does not list the same."""
     if folder != WATCHED:
-        return result.kept.get(folder, ())
+        return result.unchanged.get(folder, ())
     watched = result.listings.get(WATCHED, Listing()).by_name
     return [path for path, mark in before.of_folder(WATCHED).items() if watched.get(path) == mark]
 
 
 def amended(result: Scan, known: Mapping[bytes, Entry], before: Fingerprints) -> Mapping[bytes, Entry] | None:
-    """``known`` with the few entries that differ; None where all known entries must be looked at to find them.
+    """``known`` with the few entries that differ; None where that cannot be told without reading all of ``known``.
 
-    They must where a path cannot be accessed, where hard links may have changed, and where the number of paths is not
-    the expected one: a path that was recorded without a fingerprint may be gone. A dict is in memory as a whole anyway.
+    It cannot where many differ, where a path could not be accessed, where hard links may have changed, and where there
+    are not as many paths as expected: one that was recorded without a fingerprint may be gone. None also where
+    ``known`` is a dict: all of it has been read already.
     """
     taken = result.entries
     if type(known) is dict:
@@ -109,14 +111,14 @@ def _gone(result: Scan, before: Fingerprints) -> Iterator[bytes]:
     """The paths that had a fingerprint before and have no entry now."""
     for folder, listing in before.listings.items():
         if folder not in result.same:
-            prefix, kept = _prefix(folder), _kept_in(folder, result, before)
-            for name in listing.listed:
-                if name not in kept and prefix + name not in result.entries:
+            prefix, unchanged = _prefix(folder), _unchanged_in(folder, result, before)
+            for name in listing.names:
+                if name not in unchanged and prefix + name not in result.entries:
                     yield prefix + name
 
 
 def _count(result: Scan, before: Fingerprints) -> int:
     """How many entries there are in all, where ``result`` has only those that differ from ``before``."""
-    kept = sum(before.listings[folder].size for folder in result.same) + sum(map(len, result.kept.values()))
+    unchanged = sum(before.listings[folder].size for folder in result.same) + sum(map(len, result.unchanged.values()))
     sockets = sum(what == SOCKET for _, what in left_out_before(result, before))
-    return len(result.entries) + len(_kept_in(WATCHED, result, before)) + kept - sockets
+    return len(result.entries) + len(_unchanged_in(WATCHED, result, before)) + unchanged - sockets

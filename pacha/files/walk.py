@@ -169,8 +169,8 @@ def _take_others(collector: Collector, directory: bytes, fd: int, look: _Look, b
     else:
         marks = before.by_name
         others = {name for name, mark in look.fingerprints.items() if marks.get(name) != mark}
-        result.kept[directory] = frozenset(look.fingerprints.keys() - others)
-        collector.listed = {name: look.fingerprints[name] for name in result.kept[directory]}
+        result.unchanged[directory] = frozenset(look.fingerprints.keys() - others)
+        collector.listed = {name: look.fingerprints[name] for name in result.unchanged[directory]}
     subdirectories = [name for name in look.subdirectories if name not in others]
     result.left_out.update((prefix + name, _ELSEWHERE) for name in look.elsewhere if name not in others)
     result.count += len(look.fingerprints) - len(others)

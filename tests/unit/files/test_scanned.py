@@ -33,7 +33,7 @@ def test_what_differs_is_told_apart(tree: Path) -> None:
     assert isinstance(found.entries, Amended) and found.entries.base is host.entries
     assert list(found.entries.changed) == [os.fsencode(tree / "a/one")] and not found.entries.removed
     assert found.same == {os.fsencode(tree), os.fsencode(tree / "b")}
-    assert found.kept[os.fsencode(tree / "a")] == {b"two"}
+    assert found.unchanged[os.fsencode(tree / "a")] == {b"two"}
     (tree / "a/one").unlink()
     (tree / "a/two").unlink()
     (tree / "a").rmdir()
