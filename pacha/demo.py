@@ -117,7 +117,7 @@ def _look(opt: Path) -> dict[bytes, Entry]:
     """Every entry of the tree, with the hash of its content."""
     top = Watch(os.fsencode(opt / "foo"), False, Rules.of(()), False)
     result = scan.scan([top], {}, {}, Accounts.of_machine())
-    digests = {path: hashlib.sha256(Path(os.fsdecode(path)).read_bytes()).digest() for path in result.unread}
+    digests = {path: hashlib.sha256(Path(os.fsdecode(path)).read_bytes()).digest() for path in result.to_read}
     return {path: entry._replace(sha256=digests.get(path)) for path, entry in result.entries.items()}
 
 

@@ -32,7 +32,7 @@ class Collector:
     watch: Watch
     known: Mapping[bytes, Entry]
     remembered: Mapping[bytes, Fingerprint]
-    before: Fingerprints  #: ``remembered`` where they are recorded, else none
+    trusted: Fingerprints  #: ``remembered`` if it says ``are_recorded``, else none
     accounts: Accounts
     mount_points: MountPoints
     result: Scan
@@ -56,8 +56,8 @@ class Collector:
             self.entries[known.path] = known  # by its own path object: ``path`` would be a second one in memory
             self.listed[name] = mark
             return
-        unread: metadata.Unread = {}
-        entry = metadata.from_stat(status, name, fd, path, self.accounts, unread, must_open=True)
+        unreadable: metadata.Unread = {}
+        entry = metadata.from_stat(status, name, fd, path, self.accounts, unreadable, must_open=True)
         if entry.kind is Kind.SOCKET:
             result.left_out[path] = SOCKET
             self.listed[name] = mark
@@ -65,12 +65,12 @@ class Collector:
         if entry.kind is Kind.FILE:
             entry = content.as_known(entry, known, name, fd, self.keys)
             if entry.sha256 is None:
-                result.unread.add(path)
-        if unread:  # the next scan looks at it again
-            entry, concerns = metadata.keep_attributes(entry, known, unread)
+                result.to_read.add(path)
+        if unreadable:  # the next scan looks at it again
+            entry, concerns = metadata.keep_attributes(entry, known, unreadable)
             result.concerns += concerns
         self.entries[path] = metadata.as_recorded(entry, known)
-        if status.st_ctime_ns < self.settled_ns and not unread:
+        if status.st_ctime_ns < self.settled_ns and not unreadable:
             self.listed[name] = mark
 
     def _matches(self, known: Entry, status: os.stat_result) -> bool:
@@ -86,7 +86,7 @@ class Collector:
 
     def leave_out(self, name: bytes, fd: int, path: bytes, status: os.stat_result) -> None:
         """Take only the mount point, without its time, of a file system that the kernel makes up."""
-        kind = self.mount_points.kernels[status.st_dev]
+        kind = self.mount_points.pseudo_filesystems[status.st_dev]
         self.result.left_out[path] = f"a file system of the kernel itself ({escape(kind)})"
         if stat.S_ISDIR(status.st_mode):
             entry, known = metadata.from_stat(status, name, fd, path, self.accounts), self.known.get(path)
@@ -94,7 +94,7 @@ class Collector:
             self.entries[path] = entry._replace(mtime_ns=mtime_ns, xattrs=())
 
     def keep_known(self, path: bytes, reason: str, only_below: bool = False) -> None:
-        """Report ``path`` as not kept; keep the known entries of it (not with ``only_below``) and below."""
+        """Report ``path`` as not kept; keep its known entry and those below it; with ``only_below`` only the latter."""
         self.result.concerns.append(Concern(path, reason))
         self.result.mounted |= self.mount_points.kept_with(path, path == self.watch.path)
         kept = self._known_below(path)

@@ -19,12 +19,12 @@ NOT_MOUNTED = (
 class MountPoints:
     """The mount points of this machine ``now``, and those that a scan ``before`` met (absolute paths).
 
-    ``kernels``: the types of the file systems that the kernel makes up, by st_dev.
+    ``pseudo_filesystems``: the types of the file systems that the kernel makes up, by st_dev.
     """
 
     now: frozenset[bytes] = frozenset()
     before: frozenset[bytes] = frozenset()
-    kernels: Mapping[int, bytes] = field(default_factory=dict)
+    pseudo_filesystems: Mapping[int, bytes] = field(default_factory=dict)
 
     @classmethod
     def of_machine(cls, before: Iterable[bytes]) -> MountPoints:
@@ -33,8 +33,8 @@ class MountPoints:
             mounted = list(mounts())
         except OSError:
             mounted = []
-        kernels = {mount.number: mount.kind for mount in mounted if mount.kind in OF_THE_KERNEL}
-        return cls(frozenset(mount.path for mount in mounted), frozenset(before), kernels)
+        pseudo_filesystems = {mount.number: mount.kind for mount in mounted if mount.kind in OF_THE_KERNEL}
+        return cls(frozenset(mount.path for mount in mounted), frozenset(before), pseudo_filesystems)
 
     def met(self, watched: bytes, entries: Container[bytes]) -> set[bytes]:
         """The mount points among ``entries``, and that of the volume on which ``watched`` lies, unless it is ``/``."""

@@ -40,20 +40,20 @@ def scan(
     entries, and is named in ``concerns``.
     """
     mount_points = MountPoints.of_machine(mounted)
-    before = remembered if isinstance(remembered, Fingerprints) and remembered.are_recorded else Fingerprints()
+    trusted = remembered if isinstance(remembered, Fingerprints) and remembered.are_recorded else Fingerprints()
     result = Scan() if result is None else result
     result.entries = entries = dict[bytes, Entry]()
     collectors = [
         Collector(
             watch=watch, known=known, remembered=remembered, accounts=accounts, mount_points=mount_points,
-            before=before, result=result, keys=keys or {}, entries=entries,
+            trusted=trusted, result=result, keys=keys or {}, entries=entries,
         )
         for watch in watches
     ]  # fmt: skip
     for collector in collectors:
         walk(collector)
-    met = _complete(result, collectors, entries, known, before)
-    result.left_out.update(scanned.left_out_before(result, before))
+    met = _complete(result, collectors, entries, known, trusted)
+    result.left_out.update(scanned.left_out_before(result, trusted))
     for collector in collectors:
         result.mounted |= mount_points.met(collector.watch.path, met)
     return result

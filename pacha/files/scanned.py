@@ -18,7 +18,7 @@ _FEW = 500  #: paths that differ; where there are more, all known entries are lo
 
 @dataclass(slots=True, kw_only=True)
 class Scan:
-    """The result of a scan. ``unread``: files whose content may be new; their entries have no sha256.
+    """The result of a scan. ``to_read``: files whose content may be new; their entries have no sha256.
 
     ``listings``: by directory, what it listed; ``same``: the directories that list the same as before; ``unchanged``:
     of the others, the names with the same fingerprint; ``doubtful``: the paths that the next scan must look at again.
@@ -30,7 +30,7 @@ class Scan:
     unchanged: dict[bytes, frozenset[bytes]] = field(default_factory=dict)
     doubtful: set[bytes] = field(default_factory=set)
     count: int = 0  #: of the paths that were looked at so far
-    unread: set[bytes] = field(default_factory=set)
+    to_read: set[bytes] = field(default_factory=set)
     concerns: list[Concern] = field(default_factory=list)
     left_out: dict[bytes, str] = field(default_factory=dict)  #: paths left out on purpose, each with the reason
     linked: dict[tuple[int, int], list[bytes]] = field(default_factory=dict)  #: (device, inode): its names

@@ -20,7 +20,7 @@ from pacha.text import escape
 
 _ENCODING = sys.getfilesystemencoding()
 _ELSEWHERE = "what is in it is another file system (pacha.one.filesystem)"
-_LOOKS = 3  #: how often to look for a listed name that is not found: it may be replaced all the time
+_TRIES = 3  #: how often to look for a listed name that is not found: it may be replaced all the time
 
 
 def walk(collector: Collector) -> None:
@@ -34,7 +34,7 @@ def walk(collector: Collector) -> None:
             raise NotADirectoryError("is watched as a directory and is not one now")
         if collector.watch.single and stat.S_ISDIR(status.st_mode):
             raise IsADirectoryError("is watched as a single file and is a directory now")
-        if kind := collector.mount_points.kernels.get(status.st_dev):
+        if kind := collector.mount_points.pseudo_filesystems.get(status.st_dev):
             raise OSError(f"lies in a file system of the kernel itself ({escape(kind)}), which is never kept")
         collector.device = status.st_dev
         _take_watched(collector, name, above, status)
@@ -50,7 +50,7 @@ def walk(collector: Collector) -> None:
 def _take_watched(collector: Collector, name: bytes, above: int, status: os.stat_result) -> None:
     """Take the watched path itself (lstat: ``status``); if its fingerprint is the same, no known entry is needed."""
     path, mark = collector.watch.path, fingerprint(status)
-    if collector.before.get(path) == mark:
+    if collector.trusted.get(path) == mark:
         if collector.watch.single and status.st_nlink > 1:
             collector.result.linked.setdefault((status.st_dev, status.st_ino), []).append(path)
         collector.listed[name] = mark
@@ -94,7 +94,7 @@ def _walk_tree(collector: Collector, name: bytes, above: int, path: bytes) -> No
 
 
 def _open_child(collector: Collector, name: bytes, fd: int, path: bytes) -> int | None:
-    """Open a directory that ``fd`` listed; None where it is gone, or keeps its known entries as it cannot be opened."""
+    """Open a directory that ``fd`` listed; None if it is gone, or cannot be opened: then its known entries are kept."""
     try:
         return os.open(name, DIRECTORY, dir_fd=fd)
     except OSError as error:
@@ -108,9 +108,9 @@ def _open_child(collector: Collector, name: bytes, fd: int, path: bytes) -> int 
 
 def _list(collector: Collector, directory: bytes, fd: int) -> list[bytes]:
     """Take every entry of an open directory; return the names of the directories to walk into, last first."""
-    before = collector.before.listings.get(directory)
-    if before is not None and (look := _look(collector, directory, fd)) is not None:
-        return _take_others(collector, directory, fd, look, before)
+    before = collector.trusted.listings.get(directory)
+    if before is not None and (statuses := _stat_all(collector, directory, fd)) is not None:
+        return _take_changed(collector, directory, fd, statuses, before)
     subdirectories, missing, prefix = list[bytes](), list[bytes](), paths.prefix(directory)
     collector.listed = {}
     try:
@@ -127,8 +127,12 @@ def _list(collector: Collector, directory: bytes, fd: int) -> list[bytes]:
 
 
 @dataclass(slots=True)
-class _Look:
-    """What a directory lists, by name: fingerprints, directories to walk into or not, inodes that have more names."""
+class _Statuses:
+    """What the lstat of each name in a directory says.
+
+    ``subdirectories`` are to be walked into; those ``elsewhere`` are of another file system and are not; ``linked`` are
+    the names, with device and inode, of what has more names.
+    """
 
     fingerprints: dict[bytes, Fingerprint] = field(default_factory=dict)
     subdirectories: list[bytes] = field(default_factory=list)
@@ -136,9 +140,9 @@ class _Look:
     linked: dict[bytes, tuple[int, int]] = field(default_factory=dict)
 
 
-def _look(collector: Collector, directory: bytes, fd: int) -> _Look | None:
-    """Look at all that an open directory lists; None where that fails."""
-    look, prefix, one_filesystem = _Look(), paths.prefix(directory), collector.watch.one_filesystem
+def _stat_all(collector: Collector, directory: bytes, fd: int) -> _Statuses | None:
+    """The statuses of all that an open directory lists; None where that fails."""
+    statuses, prefix, one_filesystem = _Statuses(), paths.prefix(directory), collector.watch.one_filesystem
     try:
         with os.scandir(fd) as listing:
             for item in listing:
@@ -146,39 +150,42 @@ def _look(collector: Collector, directory: bytes, fd: int) -> _Look | None:
                 if collector.watch.passes_over(item, name, prefix + name):
                     continue
                 status = item.stat(follow_symlinks=False)
-                look.fingerprints[name] = fingerprint(status)
+                statuses.fingerprints[name] = fingerprint(status)
                 if status.st_mode & FORMAT != stat.S_IFDIR:
                     if status.st_nlink > 1:
-                        look.linked[name] = (status.st_dev, status.st_ino)
+                        statuses.linked[name] = (status.st_dev, status.st_ino)
                 elif not one_filesystem or status.st_dev == collector.device:
-                    look.subdirectories.append(name)
+                    statuses.subdirectories.append(name)
                 else:
-                    look.elsewhere.append(name)
+                    statuses.elsewhere.append(name)
     except OSError:
         return None
-    return look
+    return statuses
 
 
-def _take_others(collector: Collector, directory: bytes, fd: int, look: _Look, before: Listing) -> list[bytes]:
-    """Take what differs in a directory that listed ``before`` and lists ``look`` now; return as ``_list``."""
-    prefix, result, listing = paths.prefix(directory), collector.result, Listing.of(look.fingerprints)
-    others, missing = set[bytes](), list[bytes]()
+def _take_changed(collector: Collector, directory: bytes, fd: int, statuses: _Statuses, before: Listing) -> list[bytes]:
+    """Take what changed in a directory that listed ``before``, and whose names have the ``statuses`` now.
+
+    Return the names of the directories to walk into, last first.
+    """
+    prefix, result, listing = paths.prefix(directory), collector.result, Listing.of(statuses.fingerprints)
+    changed, missing = set[bytes](), list[bytes]()
     if listing == before:
         result.same.add(directory)
         result.listings[directory] = before
     else:
         marks = before.by_name
-        others = {name for name, mark in look.fingerprints.items() if marks.get(name) != mark}
-        result.unchanged[directory] = frozenset(look.fingerprints.keys() - others)
-        collector.listed = {name: look.fingerprints[name] for name in result.unchanged[directory]}
-    subdirectories = [name for name in look.subdirectories if name not in others]
-    result.left_out.update((prefix + name, _ELSEWHERE) for name in look.elsewhere if name not in others)
-    result.count += len(look.fingerprints) - len(others)
-    for name in look.fingerprints if others else look.linked:  # in the order of the directory
-        if name in others:
+        changed = {name for name, mark in statuses.fingerprints.items() if marks.get(name) != mark}
+        result.unchanged[directory] = frozenset(statuses.fingerprints.keys() - changed)
+        collector.listed = {name: statuses.fingerprints[name] for name in result.unchanged[directory]}
+    subdirectories = [name for name in statuses.subdirectories if name not in changed]
+    result.left_out.update((prefix + name, _ELSEWHERE) for name in statuses.elsewhere if name not in changed)
+    result.count += len(statuses.fingerprints) - len(changed)
+    for name in statuses.fingerprints if changed else statuses.linked:  # in the order of the directory
+        if name in changed:
             _take_listed(collector, name, fd, prefix, subdirectories, missing)
-        elif name in look.linked:
-            result.linked.setdefault(look.linked[name], []).append(prefix + name)
+        elif name in statuses.linked:
+            result.linked.setdefault(statuses.linked[name], []).append(prefix + name)
     if listing != before:
         _end_listing(collector, directory, fd, subdirectories, missing)
     return sorted(subdirectories, reverse=True)
@@ -201,20 +208,20 @@ def _end_listing(
 ) -> None:
     """Look again for the ``missing``, and remember what ``directory`` listed."""
     try:
-        subdirectories += _look_again(collector, missing, fd, paths.prefix(directory))
+        subdirectories += _retry_missing(collector, missing, fd, paths.prefix(directory))
         collector.result.listings[directory] = Listing.of(collector.listed)
     except OSError as error:
         collector.keep_known(directory, _reason(error), only_below=True)
 
 
-def _look_again(collector: Collector, missing: list[bytes], fd: int, prefix: bytes) -> list[bytes]:
+def _retry_missing(collector: Collector, missing: list[bytes], fd: int, prefix: bytes) -> list[bytes]:
     """Take those of the ``missing`` names that are still listed; return the directories among them.
 
     A name that is not listed any more is gone. One that still is and cannot be found is reported: a file system may
     list names that it cannot look up.
     """
     subdirectories: list[bytes] = []
-    for _ in range(_LOOKS):
+    for _ in range(_TRIES):
         missing, listed = [], still_listed(missing, fd) if missing else []
         for name in listed:
             try:
@@ -234,7 +241,7 @@ def _visit(collector: Collector, name: bytes, fd: int, path: bytes) -> bool:
     """
     try:
         status = os.stat(name, dir_fd=fd, follow_symlinks=False)
-        if status.st_dev in collector.mount_points.kernels:
+        if status.st_dev in collector.mount_points.pseudo_filesystems:
             collector.leave_out(name, fd, path, status)
             return False
         collector.take(name, fd, path, status)

@@ -132,7 +132,7 @@ def _check_kind(path: bytes, single: bool) -> None:
 
 
 def _check_kept(path: bytes) -> None:
-    kind = MountPoints.of_machine(()).kernels.get(os.lstat(path).st_dev)
+    kind = MountPoints.of_machine(()).pseudo_filesystems.get(os.lstat(path).st_dev)
     if kind is not None:
         raise UsageError(
             f"{escape(path)} lies in a file system of the kernel itself.",

@@ -40,7 +40,7 @@ class NewSnapshot:
 def commit_snapshot(session: PushSession, base: Base) -> NewSnapshot:
     """Commit the scan's result on top of ``base``: content first, ``db`` last."""
     new, still_owed = build_snapshot(session, base.last)
-    session.scan.entries, session.scan.unread = {}, set()  # from now on only the snapshot holds the entries
+    session.scan.entries, session.scan.to_read = {}, set()  # from now on only the snapshot holds the entries
     new = _with_packages(session, content.commit_content(session, base.last, new, still_owed))
     new = _readable(session, new, base.last)
     new = sealing.settle(session, new, base.last)

@@ -39,7 +39,7 @@ class Host:
     def push(self) -> Scan:
         """Scan, and read what is to be read, as a push does."""
         found = self.scan()
-        for path in found.unread:
+        for path in found.to_read:
             above, name = os.path.split(path)
             fd = os.open(above, os.O_RDONLY)
             entry = content.read(found.entries[path], name, fd).entry

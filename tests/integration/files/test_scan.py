@@ -33,7 +33,7 @@ def test_every_kind(tree: Path, as_root: None) -> None:
     found = Host(watch(tree)).scan()
     assert paths(found, tree) == {"", "d", "d/empty", "d/f", "l", "p", "c", "b"}
     assert found.left_out == {os.fsencode(tree / "s"): "a socket"}
-    assert found.unread == {os.fsencode(tree / "d/f")}
+    assert found.to_read == {os.fsencode(tree / "d/f")}
     assert not found.concerns
     assert found.entries[os.fsencode(tree)].kind is Kind.DIRECTORY
 
@@ -63,7 +63,7 @@ def test_a_change_of_metadata_alone_is_seen(tree: Path, change: str, as_root: No
         os.rename(tree / "other", path)
     found = host.push()
     after = found.entries[os.fsencode(path)]
-    assert not found.unread
+    assert not found.to_read
     assert (after != before) is (change != "rename over")
     assert after.sha256 == before.sha256 and after.stored == before.stored
 

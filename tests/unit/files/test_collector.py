@@ -24,7 +24,7 @@ def test_an_edit_within_the_same_tick_as_the_scan_is_seen(tree: Path, monkeypatc
     host.push()
     assert os.fsencode(path) not in host.fingerprints
     path.write_bytes(b"new")
-    assert host.scan().unread == {os.fsencode(path)}
+    assert host.scan().to_read == {os.fsencode(path)}
 
 
 def test_a_fingerprint_is_taken_only_when_the_ctime_has_settled(tree: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -62,7 +62,7 @@ def test_content_read_again_that_is_the_same_is_no_change(tree: Path) -> None:
     host.push()
     os.utime(path, ns=(5, 5))
     found = host.push()
-    assert not found.unread
+    assert not found.to_read
     entry = found.entries[os.fsencode(path)]
     assert (entry.mtime_ns, entry.stored) == (5, b"f") and entry.sha256 is not None
 

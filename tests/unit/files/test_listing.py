@@ -85,7 +85,7 @@ def test_where_nothing_differs_the_entries_are_not_looked_into(tree: Path) -> No
     before = host.push()
     host.entries = Untouchable()
     found = host.scan()
-    assert found.entries is host.entries and not found.concerns and not found.unread
+    assert found.entries is host.entries and not found.concerns and not found.to_read
     assert found.fingerprints == before.fingerprints and found.count == len(before.entries)
 
 
@@ -200,4 +200,4 @@ def test_it_is_what_a_look_at_everything_finds(tree: Path, seed: int) -> None:
         by_each = scan.scan(host.watches, host.entries, dict(host.fingerprints), ACCOUNTS, host.mounted)
         found = host.scan()
         assert dict(found.entries) == by_each.entries and found.fingerprints == by_each.fingerprints
-        assert (found.unread, found.left_out, found.concerns) == (by_each.unread, by_each.left_out, by_each.concerns)
+        assert (found.to_read, found.left_out, found.concerns) == (by_each.to_read, by_each.left_out, by_each.concerns)

@@ -24,7 +24,7 @@ def test_an_idle_scan_reads_nothing(tree: Path, monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setattr(content, "open_file", None)  # whoever opens a file now fails
     monkeypatch.setattr(metadata, "from_stat", None)
     found = host.push()
-    assert found.entries == before and not found.unread and not found.concerns
+    assert found.entries == before and not found.to_read and not found.concerns
 
 
 @pytest.mark.usefixtures("settled")
@@ -39,7 +39,7 @@ def test_an_edit_of_the_same_size_and_time_is_seen(tree: Path, keep_mtime: bool)
     path.write_bytes(b"new")
     if keep_mtime:
         os.utime(path, ns=(10**18, 10**18))
-    assert host.scan().unread == {os.fsencode(path)}
+    assert host.scan().to_read == {os.fsencode(path)}
 
 
 def test_what_vanished_is_not_there(tree: Path) -> None:
@@ -62,4 +62,4 @@ def test_a_single_file(tree: Path) -> None:
     for name in ("f", "g"):
         (tree / name).write_bytes(b"x")
     found = Host(watch(tree / "f", single=True)).scan()
-    assert paths(found, tree) == {"f"} and found.unread == {os.fsencode(tree / "f")}
+    assert paths(found, tree) == {"f"} and found.to_read == {os.fsencode(tree / "f")}

@@ -217,5 +217,5 @@ def test_five_hundred_levels(tree: Path) -> None:
     assert len(os.listdir("/proc/self/fd")) == before
     assert len(found.entries) == depth + 2 and not found.concerns
     longest = max(found.entries, key=len)
-    assert len(longest) > 4096 * 4 and longest in found.unread
+    assert len(longest) > 4096 * 4 and longest in found.to_read
     subprocess.run(["rm", "-rf", tree], check=True)
