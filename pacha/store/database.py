@@ -27,7 +27,8 @@ def connect(path: str, *, create: bool = False) -> Iterator[sqlite3.Connection]:
         os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600))
     with closing(sqlite3.connect(f"file:{quote(os.fsencode(path))}?mode=rw", timeout=10, uri=True)) as connection:
         connection.execute("PRAGMA journal_mode=DELETE")
-        connection.execute("PRAGMA secure_delete=ON")  # what is sealed now leaves no digest of before in a free page
+        # So that no free page keeps the digest that a file had before it was sealed.
+        connection.execute("PRAGMA secure_delete=ON")
         with connection:
             yield connection
 
@@ -35,8 +36,8 @@ def connect(path: str, *, create: bool = False) -> Iterator[sqlite3.Connection]:
 def read(path: str, *, whole: bool = True, sealed: bool = False) -> Snapshot:
     """The snapshot in this host's own pacha.db at ``path``; empty where the file does not exist.
 
-    Unless ``whole`` only its meta and watched paths, which is much faster; with ``sealed``, of its entries only those
-    that are sealed. Raises PachaError where it is damaged.
+    Without ``whole``: only meta and watched paths, which is much faster. With ``sealed``: only sealed entries. Raises
+    PachaError where it is damaged.
     """
     with _own(path) as connection:
         if connection is None:
@@ -151,7 +152,7 @@ def _write_meta(connection: sqlite3.Connection, meta: Mapping[str, str]) -> None
 
 
 def _write_watched(connection: sqlite3.Connection, watched: Iterable[Watched]) -> dict[str, int]:
-    """Write the rows and return their ids by repository, whose name is never used again for another path."""
+    """Write the rows; return the id of each watched path, by its repository's name. A name is never reused."""
     watched = tuple(watched)
     names = {root.repository for root in watched}
     rows_now = {row[0]: row for row in connection.execute("SELECT * FROM watched")}

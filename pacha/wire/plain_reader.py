@@ -74,7 +74,7 @@ class PlainReader:
         self._shell = ssh.RemoteShell(connection)
 
     def leave_shell(self) -> None:
-        """Run each command from now on in a channel of its own: a Pacha on the master allows no others."""
+        """Run each command from now on in a channel of its own: a Pacha that answers on the master allows no shell."""
         self._shell.close()
 
     def probe(self, host: str, names: Sequence[str] = (), unless: Callable[[], bool] = lambda: False) -> Probe:
@@ -95,7 +95,7 @@ class PlainReader:
         return self._copy(host, self._path(host, name, STORE), inbox, receive)
 
     def fetch_hooks(self, host: str, inbox: int) -> list[hook_files.Hook]:
-        """``scp -r -f`` of their folder. scp does not send their owners."""
+        """``scp -r -f`` of the hooks' folder. scp does not send the hooks' owners."""
         received: list[scp.Received] = []
         receive = partial(
             scp.receive, top=os.fsencode(host), accept=hook_files.is_hook_file, limits=hook_files.LIMITS,
@@ -120,7 +120,7 @@ class PlainReader:
                 raise  # do not wait for it once more
             except PachaError as error:
                 message, result = f"{escape(path)} cannot be copied.", stream.finish()
-                self._check_silence(error, host)
+                self._raise_if_shell_talks(error, host)
                 fault = classify_copy(result)
                 if fault in (RemoteFault.NOT_RUN, RemoteFault.KEY_REFUSED):
                     raise self._failed(message, result, host, "scp") from None
@@ -228,7 +228,7 @@ class PlainReader:
     def _give(self, host: str) -> str:
         return add_host_or_give(host, self._connection.endpoint.user, self._path(host))
 
-    def _check_silence(self, error: PachaError, host: str) -> None:
+    def _raise_if_shell_talks(self, error: PachaError, host: str) -> None:
         """Raise UnreachableError if ``error`` comes from what the master's shell printed before the answer."""
         if error.code == "scp-protocol-error":
             self._clock(self._connection.run(_DATE, timeout=_PATIENCE), host)
