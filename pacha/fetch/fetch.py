@@ -34,7 +34,7 @@ def fetch(
     to be repeated in a suggested command. Raises UsageError for a missing snapshot or part, NoHost, UnreachableError,
     DamagedError (which names the file, the repository and the newest intact snapshot), PachaError.
     """
-    with limit_memory(), staging_dir.with_room(staging.folder):
+    with limit_memory(), staging_dir.with_room(lambda: staging.folder):
         try:
             return staging.fetch(when, request, absent=absent)
         except DamagedError as error:

@@ -8,7 +8,7 @@ import re
 import secrets
 import shutil
 import stat
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -44,14 +44,14 @@ def make_in(context: Context, where: str) -> Path:
 
 
 @contextmanager
-def with_room(folder: Path) -> Iterator[None]:
-    """Raise PachaError, which names the place of the staging ``folder``, where the body finds a full disk."""
+def with_room(folder: Callable[[], Path]) -> Iterator[None]:
+    """Raise PachaError, which names the place of the staging ``folder`` by then, where the body finds a full disk."""
     try:
         yield
     except OSError as error:
         if error.errno not in (errno.ENOSPC, errno.EDQUOT):
             raise
-        raise _unusable(folder, error) from None
+        raise _unusable(folder(), error) from None
 
 
 def _unusable(folder: Path, error: OSError) -> PachaError:

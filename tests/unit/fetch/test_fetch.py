@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import resource
 from collections.abc import Iterator
 from pathlib import Path
+from typing import NoReturn
 
 import pytest
 
 from pacha.config.keys import STANDALONE
-from pacha.errors import DamagedError, UsageError
+from pacha.errors import DamagedError, PachaError, UsageError
+from pacha.fetch import staging_dir
 from pacha.fetch.fetch import fetch
 from pacha.fetch.staging import Staging
 from pacha.host.masters import connect
@@ -47,6 +50,22 @@ def test_memory_is_limited_while_it_is_fetched(staging: Staging, monkeypatch: py
     fetch(staging)
     assert seen[0][0] < 1 << 36 and seen[0] != before
     assert resource.getrlimit(resource.RLIMIT_DATA) == before
+
+
+def test_a_full_disk_is_named_by_where_the_staging_folder_is_by_then(
+    staging: Staging, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It moves to the state folder while something is fetched, where TMPDIR has too little room."""
+    roomier = staging_dir.make_in(staging.context, str(tmp_path / "fresh"))
+
+    def move_and_fill(moved: Staging, *_: object, **__: object) -> NoReturn:
+        moved.folder = roomier
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(Staging, "fetch", move_and_fill)
+    with pytest.raises(PachaError) as caught:
+        fetch(staging)
+    assert str(roomier.parent) in caught.value.message
 
 
 def test_of_a_damaged_one_the_last_intact_one_is_named(bar: Standalone, staging: Staging) -> None:
