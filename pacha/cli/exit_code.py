@@ -82,10 +82,10 @@ def asks_for_more(arguments: Sequence[str]) -> bool:
 
 
 def _own_fault(fault: Exception) -> int:
-    import tempfile  # 5 ms that only a fault needs
-
     report = "all that was printed"
-    with suppress(OSError):  # no room for it, say
+    with suppress(Exception):  # no room for it, or too little memory even to import that
+        import tempfile  # 5 ms that only a fault needs
+
         with tempfile.NamedTemporaryFile("w", prefix="pacha-fault-", suffix=".txt", delete=False) as stream:
             traceback.print_exception(fault, file=stream)
         report = stream.name

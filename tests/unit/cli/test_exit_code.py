@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from pacha.cli.app import spelt_as_command
+from pacha.cli.exit_code import run_command
 
 MAIN = "import sys; from pacha.__main__ import main; main(sys.argv[1:])"
 
@@ -103,6 +104,16 @@ resource.setrlimit(resource.RLIMIT_DATA, (used + (48 << 20),) * 2)
         done = subprocess.run([sys.executable, "-c", script, *words], env=environment, capture_output=True, text=True)
         assert done.returncode == code and done.stderr.startswith(f"pacha: {told}" if told else ""), done.stderr
     assert os.strerror(errno.ENOMEM) in done.stderr
+
+
+def test_a_fault_is_told_even_where_its_report_cannot_be_made(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Under a low limit of memory an import fails with nearly any error; nobody sees a traceback of that."""
+    monkeypatch.setitem(sys.modules, "tempfile", None)
+    assert run_command([], ImportError("failed to map segment from shared object")) == 1
+    told = capsys.readouterr().err
+    assert "ImportError" in told and "failed to map segment" in told and "all that was printed" in told
 
 
 @pytest.mark.parametrize("command", ["push", "watch x", "log ./x", "status", "rebuild bar --target x"])
