@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING
 
-from pacha.errors import Concern, PachaError
+from pacha.errors import Concern, PachaError, refusal, refused
 from pacha.fetch import staging_dir
 from pacha.host.context import Context
 from pacha.host.due import PUSH
@@ -170,4 +170,7 @@ def _pushed(session: PushSession, new: NewSnapshot, sent: bool) -> Pushed:
 
 
 def _in_a_line(error: Exception) -> str:
-    return error.in_a_line if isinstance(error, PachaError) else escape(str(error))
+    if isinstance(error, PachaError):
+        return error.in_a_line
+    known = refused(error) if isinstance(error, OSError | MemoryError) else None
+    return refusal(known) if known else escape(str(error)) or type(error).__name__  # "" would be no failure

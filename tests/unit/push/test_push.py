@@ -7,6 +7,7 @@ import os
 import time
 from pathlib import Path
 from typing import Any
+from unittest.mock import Mock
 
 import pytest
 
@@ -85,6 +86,17 @@ def test_what_ends_a_push_is_remembered_with_its_cure(bar: Standalone) -> None:
         push.push(bar.context())
     state = bar.context().state.read()
     assert (state.failure, state.cure) == (caught.value.in_a_line, caught.value.hint)
+
+
+@pytest.mark.parametrize(("error", "told"), [(MemoryError(), "allocate memory"), (AssertionError(), "AssertionError")])
+def test_a_push_that_failed_without_a_word_failed_all_the_same(
+    bar: Standalone, error: Exception, told: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """'pacha status' takes an empty text for no failure."""
+    monkeypatch.setattr(push, "scan", Mock(side_effect=error))
+    with pytest.raises(type(error)):
+        push.push(bar.context())
+    assert told in bar.context().state.read().failure
 
 
 def test_what_a_killed_rebuild_had_fetched_is_removed(bar: Standalone) -> None:
