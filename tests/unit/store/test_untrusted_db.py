@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 
 from pacha.errors import DamagedError
 from pacha.files import paths
-from pacha.store import database, untrusted_db
+from pacha.store import database, rows, untrusted_db
 from tests.support.amount import examples
 from tests.support.database_rows import COLUMNS, META, VALUE, execute, good, refused, whole
 
@@ -57,6 +57,15 @@ def test_columns_of_what_does_not_go_together_are_not_read(path: str, statement:
     with pytest.raises(DamagedError) as caught:
         untrusted_db.read_rows(path, ["uid"])
     assert caught.value.why.isprintable()
+
+
+@pytest.mark.parametrize("read", [untrusted_db.read, lambda path: untrusted_db.read_rows(path, ["uid"])])
+def test_a_path_that_it_holds_twice_is_damage(path: str, read: Callable[[str], object]) -> None:
+    columns = ", ".join(rows.COLUMNS)
+    execute(path, f"INSERT INTO entry ({columns}) SELECT {columns} FROM entry WHERE path = x'{b'/srv/w/f'.hex()}'")
+    with pytest.raises(DamagedError) as caught:
+        read(path)
+    assert "twice" in caught.value.why
 
 
 @pytest.mark.parametrize("folder", ["a b", "a%20b", "a?mode=rwc", "a#b", "\u00e9", "a\udcffb"])
