@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import os
 import shutil
 import subprocess
@@ -12,7 +11,6 @@ from pathlib import Path
 import pytest
 
 from pacha.cli.app import spelt_as_command
-from pacha.cli.exit_code import run_command
 
 MAIN = "import sys; from pacha.__main__ import main; main(sys.argv[1:])"
 
@@ -100,20 +98,10 @@ used = int(next(line for line in open("/proc/self/status") if line.startswith("V
 resource.setrlimit(resource.RLIMIT_DATA, (used + (48 << 20),) * 2)
 {MAIN}"""
     environment = {**os.environ, "PACHA_CONFIG": f"{tmp_path}/pacha.conf"}
-    for words, code, told in ((["watch", f"{tmp_path}/w"], 0, ""), (["push"], 1, "The system does not let Pacha")):
+    for words, code in (["watch", f"{tmp_path}/w"], 0), (["push"], 1):
         done = subprocess.run([sys.executable, "-c", script, *words], env=environment, capture_output=True, text=True)
-        assert done.returncode == code and done.stderr.startswith(f"pacha: {told}" if told else ""), done.stderr
-    assert os.strerror(errno.ENOMEM) in done.stderr
-
-
-def test_a_fault_is_told_even_where_its_report_cannot_be_made(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    """Under a low limit of memory an import fails with nearly any error; nobody sees a traceback of that."""
-    monkeypatch.setitem(sys.modules, "tempfile", None)
-    assert run_command([], ImportError("failed to map segment from shared object")) == 1
-    told = capsys.readouterr().err
-    assert "ImportError" in told and "failed to map segment" in told and "all that was printed" in told
+        assert done.returncode == code, done.stderr
+    assert not any(words in done.stderr for words in ("fault in Pacha", "Traceback")), done.stderr
 
 
 @pytest.mark.parametrize("command", ["push", "watch x", "log ./x", "status", "rebuild bar --target x"])
