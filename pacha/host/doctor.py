@@ -9,7 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pacha.errors import ExitCode, PachaError
+from pacha.errors import ExitCode, PachaError, refusal
 from pacha.files.metadata import Kind
 from pacha.host import before_push, due, master_checks, orphans, owed, runner, schedule, signing
 from pacha.host.context import Context
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
 _MOST_ACCOUNTS = 5
 _MOST_SHOWN = 10  #: concerns of the last push
+_JOURNALS = "Let the account that runs Pacha read it, or look at the disk."
 _JOBS = (schedule.TIMER, schedule.CRON)
 
 
@@ -64,13 +65,13 @@ def _of_this_machine(context: Context) -> Iterator[Check]:
         return
     if context.state.is_read_only:
         yield failed("state", context.state.unwritable())
-    interrupted = owed.interrupted_rebuilds(context.state, last)
-    yield from (look("rebuild", f"that of '{each.host}' was not finished", each.cure) for each in interrupted)
+    rebuilds = _rebuilds(context.state, last)
+    yield from rebuilds
     paths = ", ".join(escape(entry.path) for entry in watched[:5]) + (" ..." if len(watched) > 5 else "")
     yield (
         Check(about="watched", result=paths)
         if watched
-        else look("watched", "nothing yet", interrupted[-1].cure if interrupted else first_steps(context.hostname()))
+        else look("watched", "nothing yet", rebuilds[-1].cure if rebuilds else first_steps(context.hostname()))
     )
     yield from _space(context)
     yield _schedule()
@@ -81,6 +82,15 @@ def _of_this_machine(context: Context) -> Iterator[Check]:
     yield from _orphans(state)
     for concern in state.concerns[:_MOST_SHOWN]:
         yield look("last push", f"{escape(concern.path)}: {concern.reason}", "See all that it named: pacha status")
+
+
+def _rebuilds(state: StateFolder, last: Snapshot) -> list[Check]:
+    """The checks of the rebuilds of this machine: one for each that was interrupted."""
+    try:
+        interrupted = owed.interrupted_rebuilds(state, last)
+    except OSError as error:
+        return [look("rebuild", f"whether one was interrupted cannot be read: {refusal(error)}", _JOURNALS)]
+    return [look("rebuild", f"that of '{each.host}' was not finished", each.cure) for each in interrupted]
 
 
 def _space(context: Context) -> Iterator[Check]:

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from pacha.config.parse import parse_config
+from pacha.errors import ExitCode
 from pacha.host import doctor
 from pacha.store.host_state import HostState
 from pacha.store.state import StateFolder
@@ -38,3 +39,12 @@ def test_it_is_told_which_key_signs_and_why_none_does(bar: Standalone) -> None:
     assert unsigned.code == 0 and unsigned.result == "snapshots are not signed: pacha.sign.key says no"
     missing = doctor._signing(bar.context(sign_key=str(bar.top / "missing")))
     assert (missing.code, missing.error) == (3, "signing-failed")
+
+
+def test_a_rebuild_whose_journal_cannot_be_read_ends_no_other_check(bar: Standalone) -> None:
+    bar.push()
+    here = bar.context()
+    (here.state.path / "rebuilds" / "20261130T100000.000000000Z-abcdabcd" / "journal").mkdir(parents=True)
+    checks = {check.about: check for check in doctor.inspect(lambda: here.config, here.state)}
+    assert "journal" in checks["rebuild"].result and checks["rebuild"].code == ExitCode.CONCERNS
+    assert "hosts folder" in checks
