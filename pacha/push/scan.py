@@ -37,30 +37,36 @@ def read_last_snapshot(session: PushSession, accept: bool) -> Snapshot:
     """
     context = session.context
     last = database.read_lazily(context.state.database)
-    _check_rebuilt(session, last, accept)
+    if not accept:
+        _check_rebuilt(session, last)
     if not last.live:
         hint = watch.first_steps(context.hostname())
         raise PachaError("Nothing is watched yet.", "", hint, code="nothing-watched")
     for watched in last.live:
         watch.check_own(context, watched.path)  # the configuration may have changed since it was watched
+    if accept:
+        _accept(session, last)
     session.recorded = () if accept else last.accounts
     session.sealing = sealing.begin(session, last, accept)
     return last
 
 
-def _check_rebuilt(session: PushSession, last: Snapshot, accept: bool) -> None:
-    """Raise PachaError after an interrupted rebuild, whose half-done state would be recorded, unless ``accept``."""
-    interrupted = owed.interrupted_rebuilds(session.context.state, last)
-    if accept:
-        accepted = (*session.state.accepted, *(each.id for each in interrupted))
-        session.update(accepted=accepted, owed={}, services_owed=(), choices={}, mounted=())
-    elif interrupted:
+def _check_rebuilt(session: PushSession, last: Snapshot) -> None:
+    """Raise PachaError after an interrupted rebuild, whose half-done state would be recorded."""
+    if interrupted := owed.interrupted_rebuilds(session.context.state, last):
         raise PachaError(
             "A rebuild of this machine was not finished.",
             "what it did not put back would be recorded as gone",
             f"{interrupted[-1].cure}; if the files are meant to be as they are: pacha push --accept",
             code="rebuild-unfinished",
         )
+
+
+def _accept(session: PushSession, last: Snapshot) -> None:
+    """Take the files as they are: forget interrupted rebuilds and what they owe."""
+    interrupted = owed.interrupted_rebuilds(session.context.state, last)
+    accepted = (*session.state.accepted, *(rebuild.id for rebuild in interrupted))
+    session.update(accepted=accepted, owed={}, services_owed=(), choices={}, mounted=())
 
 
 def scan(session: PushSession, last: Snapshot) -> Snapshot:

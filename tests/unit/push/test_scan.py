@@ -77,6 +77,14 @@ def test_what_a_killed_rebuild_left_comes_before_what_a_fresh_machine_is_told(ba
     assert caught.value.code == "rebuild-unfinished" and "'pacha rebuild bar'" in caught.value.hint
 
 
+def test_a_push_that_cannot_be_accepts_nothing(bar: Standalone) -> None:
+    interrupt_rebuild(bar, bar.path)
+    watch.unwatch(bar.context(), bar.path)
+    with pytest.raises(PachaError) as caught:
+        read_last_snapshot(bar.session(), True)
+    assert caught.value.code == "nothing-watched" and bar.context().state.read().accepted == ()
+
+
 def test_a_killed_rebuild_of_something_else_stops_no_push(bar: Standalone) -> None:
     interrupt_rebuild(bar, b"/elsewhere")
     assert read_last_snapshot(bar.session(), False).live
