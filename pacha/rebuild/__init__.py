@@ -4,7 +4,7 @@
 
     choose a master, or this host's own history (source)
     fetch the snapshot and what it names (fetch/), or the selected part of it
-    plan_rebuild(snapshot, disk, accounts, options)      # a Proposal: shown, and confirmed
+    propose(attempt, hooks)                              # plan_rebuild() and its words: shown, and confirmed
     fetch all missing packages (packages), if asked for
     hooks of the master's root, if asked for; install the packages; the plan again
     restore.apply(plan)                                  # beside each place, then renamed; originals are kept
