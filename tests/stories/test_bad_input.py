@@ -161,7 +161,7 @@ def test_a_pattern_that_is_none(lost: Host, key: str, words: str) -> None:
     make_tree(lost.folder / "top")
     lost.watch(lost.folder / "top")
     lost.configure(**{key.replace(".", "_"): "*.swp a[z-a]"})
-    said(lost.pacha(*words.split()).must(10), f"pacha.{key} has a pattern", "a[z-a]")
+    said(lost.pacha(*words.split()).must(10), f"pacha.{key} has an invalid pattern", "a[z-a]")
 
 
 def test_a_configuration_that_is_not_there(lost: Host) -> None:
