@@ -93,11 +93,13 @@ class Staging:
         )  # fmt: skip
 
     def remove(self) -> None:
-        """Remove the folder and everything in it. A signal waits: what was fetched is in the clear."""
-        with signals.held():
+        """Remove the folder and everything in it, also if a signal ends the wait for copies under way."""
+        try:
             self.prefetcher.stop(self.master.close)
             self.spool.close()
-            staging_dir.remove_leftovers(self.context, str(self.folder))
+        finally:
+            with signals.held():  # what was fetched is in the clear
+                staging_dir.remove_leftovers(self.context, str(self.folder))
 
     def fetch(self, when: str = "", request: Selection = EVERYTHING, *, absent: bool = False) -> Fetched:
         """Fetch, check and unpack everything. See ``fetch.fetch``, which adds a memory limit and advice."""
@@ -269,16 +271,18 @@ class Staging:
 
     def _move_if_full(self, size: int) -> None:
         """Move to the state folder if the content does not fit here."""
-        needed = 2 * size + _SPARE
-        if _free(self.folder) >= needed or self.context.state.is_read_only or _free(self.context.state.path) < needed:
+        needed, state = 2 * size + _SPARE, self.context.state
+        if shutil.disk_usage(self.folder).free >= needed or state.is_read_only:
             return
-        self.context.state.update(staging_before=str(self.folder))
-        roomier = staging_dir.make_in(self.context, str(self.context.state.path))
+        if shutil.disk_usage(state.path).free < needed:
+            return
+        state.update(staging_before=str(self.folder))
+        roomier = staging_dir.make_in(self.context, str(state.path))
         if (self.folder / names.DATABASE).exists():
             shutil.move(self.folder / names.DATABASE, roomier)
         shutil.move(self.database, roomier)
         shutil.rmtree(self.folder)
-        self.context.state.update(staging_before="")
+        state.update(staging_before="")
         self.folder = roomier
 
 
@@ -294,7 +298,3 @@ def _is_known(store: Path) -> bool:
     except FileNotFoundError:
         return False
     return required <= revision.KNOWN_REQUIREMENTS
-
-
-def _free(folder: Path) -> int:
-    return shutil.disk_usage(folder).free
