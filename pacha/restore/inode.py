@@ -98,14 +98,12 @@ def change_attributes(reference: Reference, status: os.stat_result, wanted: Attr
     At no instant does anybody have more access than before or than in the end: first comes the mode that both share,
     without setuid, then the rest. Raises OSError as ``set_attributes`` does.
     """
-    kind, troubles = kind_of(status.st_mode), list[str]()
-    if kind is Kind.SYMLINK:
-        return set_attributes(reference, kind, wanted)
-    before, fits = stat.S_IMODE(status.st_mode), True
-    present = _xattr_names(reference)
+    troubles, fits = list[str](), True
+    has_mode = kind_of(status.st_mode) is not Kind.SYMLINK
+    before, present = stat.S_IMODE(status.st_mode), _xattr_names(reference)
     unwanted = present - {name for name, _ in wanted.xattrs}
     moving = (status.st_uid, status.st_gid) != (wanted.uid, wanted.gid)
-    if moving or present or wanted.xattrs:
+    if has_mode and (moving or present or wanted.xattrs):
         narrow = before & wanted.mode & ~SETID
         if narrow != before:
             _attempt(troubles, "mode", os.chmod, reference, narrow)
@@ -114,8 +112,8 @@ def change_attributes(reference: Reference, status: os.stat_result, wanted: Attr
     for name in sorted(filter(removable, unwanted)):
         _attempt(troubles, escape(name), os.removexattr, reference, name)
     fits = _set_xattrs(troubles, reference, wanted) and fits
-    mode = wanted.mode if fits else wanted.mode & PRIVATE
-    _attempt(troubles, "mode", os.chmod, reference, mode)
+    if has_mode:
+        _attempt(troubles, "mode", os.chmod, reference, wanted.mode if fits else wanted.mode & PRIVATE)
     _set_time(troubles, reference, status.st_atime_ns, wanted.mtime_ns)
     return troubles
 

@@ -115,15 +115,13 @@ class Installer:
             report(step.path, explain(error))
 
     def _announce_alter(self, path: bytes, reference: bytes, status: os.stat_result) -> None:
-        kind = kind_of(status.st_mode)
         self._altered[path] = inode_of(status)
         # This run itself may have changed a directory's time.
         mtime_ns = self._writer.touched.get(path, status.st_mtime_ns)
         self._journal.write(
             Altered(
                 path=path, old=inode_of(status), uid=status.st_uid, gid=status.st_gid, mode=status.st_mode & 0o7777,
-                mtime_ns=mtime_ns,
-                xattrs=() if kind is Kind.SYMLINK else read_xattrs(reference),
+                mtime_ns=mtime_ns, xattrs=read_xattrs(reference),
             )
         )  # fmt: skip
 

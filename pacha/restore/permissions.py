@@ -88,7 +88,7 @@ class PermissionCheck:
                 Altered(
                     path=step.path, old=inode_of(status), uid=status.st_uid, gid=status.st_gid,
                     mode=stat.S_IMODE(status.st_mode),
-                    mtime_ns=status.st_mtime_ns, xattrs=() if kind is Kind.SYMLINK else read_xattrs(reference),
+                    mtime_ns=status.st_mtime_ns, xattrs=read_xattrs(reference),
                 )
             )  # fmt: skip
             self._journal.sync()

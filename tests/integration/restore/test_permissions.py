@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
 from pacha.restore.apply import apply
 from pacha.restore.install import Installer
-from pacha.restore.journal import Journal
+from pacha.restore.journal import Journal, history
 from pacha.restore.outcome import Outcome
+from pacha.restore.undo import undo
 from tests.support.applying import (
     Story,
     alike,
@@ -55,6 +57,28 @@ def test_what_was_changed_meanwhile_is_corrected(
 ) -> None:
     outcome = disturbed(story, monkeypatch, disturb)
     assert alike(look(story[0])) == alike(story[1]) and len(outcome.corrected) == 1 and outcome.concerns == ()
+
+
+def test_undo_takes_back_the_owner_of_a_corrected_link_and_not_its_attributes(
+    story: Story, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    root, wanted, _source, _, state = story
+    link = root / "link"
+    link.unlink()
+    link.symlink_to("nowhere/at/all")
+    os.chown(link, wanted[os.fsencode(link)].uid, wanted[os.fsencode(link)].gid, follow_symlinks=False)
+    os.utime(link, ns=(1, wanted[os.fsencode(link)].mtime_ns), follow_symlinks=False)
+
+    def disturb(root: Path) -> None:
+        os.chown(link, 1, 1, follow_symlinks=False)
+        os.setxattr(link, "trusted.x", b"1", follow_symlinks=False)
+
+    disturbed(story, monkeypatch, disturb)
+    assert link.lstat().st_uid == wanted[os.fsencode(link)].uid
+    (journal,) = history(os.fsencode(state))
+    with closing(journal):
+        undo(journal)
+    assert link.lstat().st_uid == 1 and os.getxattr(link, "trusted.x", follow_symlinks=False) == b"1"
 
 
 def replace_by_folder(root: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 
@@ -15,8 +16,11 @@ from pacha.restore.journal_records import Touched
 from pacha.restore.undo import prune, undo
 from pacha.restore.undo_preview import preview
 from tests.support.applying import (
+    ALICE,
+    STAFF,
     Story,
     alike,
+    contents,
     look,
     make,
     plan_for,
@@ -39,6 +43,48 @@ def test_undo_puts_back_exactly_what_was_there(story: Story, delete: bool) -> No
     assert alike(look(root)) == alike(old)
     assert os.listdir(root.parent) and not list(root.parent.glob(".pacha-*"))
     assert os.stat(root.parent).st_mtime_ns == above
+    assert undo(journal).concerns == () and alike(look(root)) == alike(old)
+
+
+MAKERS: dict[str, Callable[[Path], object]] = {
+    "file": Path.touch,
+    "directory": Path.mkdir,
+    "link": lambda path: path.symlink_to("nowhere"),
+    "fifo": os.mkfifo,
+    "device": lambda path: os.mknod(path, 0o20600, os.makedev(1, 3)),
+}
+CHANGES: dict[str, Callable[[Path], object]] = {
+    "owner": lambda path: os.chown(path, ALICE, -1, follow_symlinks=False),
+    "group": lambda path: os.chown(path, -1, STAFF, follow_symlinks=False),
+    "mode": lambda path: None if path.is_symlink() else path.chmod(0o4751),
+    "time": lambda path: os.utime(path, ns=(1, 2), follow_symlinks=False),
+    "attribute": lambda path: os.setxattr(path, "trusted.x", b"1", follow_symlinks=False),
+    "other value": lambda path: os.setxattr(path, "trusted.y", b"1", follow_symlinks=False),
+}
+
+
+@pytest.mark.parametrize("reverse", [False, True])
+def test_each_attribute_of_each_kind_changes_with_a_rebuild_and_back_with_undo(tmp_path: Path, reverse: bool) -> None:
+    """One tree with each change and one without, rebuilt either way: what was added goes, what was removed comes."""
+    root, state = tmp_path / "watched", tmp_path / "state"
+    root.mkdir()
+    state.mkdir(mode=0o700)
+    for kind, make_one in MAKERS.items():
+        for change in CHANGES:
+            make_one(root / f"{kind} {change}")
+            os.setxattr(root / f"{kind} {change}", "trusted.y", b"0", follow_symlinks=False)
+    old = look(root)
+    for path in root.iterdir():
+        CHANGES[path.name.partition(" ")[2]](path)
+    wanted = look(root)
+    if reverse:
+        old, wanted = wanted, old
+    else:
+        assert rebuild(root, old, contents(old), state).concerns == ()
+        assert alike(look(root)) == alike(old)
+    journal = Journal.begin(os.fsencode(state))
+    assert apply(plan_for(root, wanted), contents(wanted), journal).concerns == ()
+    assert alike(look(root)) == alike(wanted)
     assert undo(journal).concerns == () and alike(look(root)) == alike(old)
 
 
