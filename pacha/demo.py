@@ -19,8 +19,8 @@ from pacha.config.config import Config
 from pacha.config.parse import parse_config
 from pacha.errors import PachaError
 from pacha.files import scan
+from pacha.files.entry import Entry
 from pacha.files.exclude import Rules
-from pacha.files.metadata import Entry
 from pacha.files.owners import Accounts
 from pacha.files.watch import Watch
 from pacha.host import watch

@@ -13,7 +13,7 @@ from pacha.fetch.provenance import Claim, verify
 from pacha.fetch.staging import Staging
 from pacha.fetch.unpack import content_names
 from pacha.files import names
-from pacha.files.metadata import Entry, Kind
+from pacha.files.entry import Entry, Kind
 from pacha.store import hg, statement, untrusted_db
 from pacha.store.snapshot import Watched
 from pacha.system.atomic import write_private

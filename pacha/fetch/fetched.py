@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
 from pacha.fetch.provenance import Provenance
-from pacha.files.metadata import Entry
+from pacha.files.entry import Entry
 from pacha.sealing.keys import SealKey
 from pacha.sealing.opener import Opened
 from pacha.store import revision

@@ -13,7 +13,7 @@ from pacha.errors import PachaError
 from pacha.fetch.ahead import finish, unpacking_ahead
 from pacha.fetch.unpack import Item, Task, UnpackedFile, items, unpack_parallel
 from pacha.fetch.worker import WorkerProcess, run_in_worker
-from pacha.files.metadata import Entry
+from pacha.files.entry import Entry
 from pacha.sealing.opener import Opened, Opener
 from pacha.store import revision
 from pacha.store.snapshot import Watched

@@ -25,7 +25,7 @@ from pacha.fetch.spool import Spool
 from pacha.fetch.unpack import Task
 from pacha.fetch.worker import WorkerProcess, run_in_worker
 from pacha.files import names
-from pacha.files.metadata import Kind
+from pacha.files.entry import Kind
 from pacha.host.context import Context
 from pacha.sealing.age import SealIdentities
 from pacha.sealing.opener import Opener

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple, TypeVar
 from pacha.errors import DamagedError, PurgedError
 from pacha.fetch.worker import WorkerProcess
 from pacha.files import names
-from pacha.files.metadata import Entry, Kind
+from pacha.files.entry import Entry, Kind
 from pacha.sealing.opener import Mismatch, Opened, Opener, Shut, check_stored
 from pacha.store import hg
 from pacha.text import escape

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from pacha.files import paths
-from pacha.files.metadata import Entry
+from pacha.files.entry import Entry
 
 
 class Amended(Mapping[bytes, Entry]):

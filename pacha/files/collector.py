@@ -11,8 +11,8 @@ from dataclasses import dataclass, field
 
 from pacha.errors import Concern
 from pacha.files import content, metadata, paths
+from pacha.files.entry import Entry, Kind, as_recorded, matches
 from pacha.files.listing import Fingerprint, Fingerprints, fingerprint
-from pacha.files.metadata import Entry, Kind
 from pacha.files.mount_points import MountPoints
 from pacha.files.owners import Accounts
 from pacha.files.scanned import SOCKET, Scan
@@ -69,13 +69,13 @@ class Collector:
         if unreadable:  # the next scan looks at it again
             entry, concerns = metadata.keep_attributes(entry, known, unreadable)
             result.concerns += concerns
-        self.entries[path] = metadata.as_recorded(entry, known)
+        self.entries[path] = as_recorded(entry, known)
         if status.st_ctime_ns < self.settled_ns and not unreadable:
             self.listed[name] = mark
 
     def _matches(self, known: Entry, status: os.stat_result) -> bool:
         owners = (known.uid, known.owner, known.gid, known.group)
-        return metadata.matches(known, status) and (owners in self._named or self._is_named(known))
+        return matches(known, status) and (owners in self._named or self._is_named(known))
 
     def _is_named(self, known: Entry) -> bool:
         """Whether owner and group of ``known`` have the same names now; if so, that is remembered."""

@@ -11,7 +11,8 @@ from types import MappingProxyType
 
 from pacha.files import keyed
 from pacha.files.dirfd import NotAFile, open_file
-from pacha.files.metadata import Entry, Kind, observe
+from pacha.files.entry import Entry, Kind
+from pacha.files.metadata import observe
 from pacha.files.owners import Accounts
 
 WHOLE_LIMIT = 16 * 1024 * 1024  #: bytes; a larger file is stored in parts

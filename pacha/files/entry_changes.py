@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import Enum
 
-from pacha.files.metadata import Entry
+from pacha.files.entry import Entry
 from pacha.text import escape
 
 

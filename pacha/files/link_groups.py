@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from pacha.files.metadata import Entry
+from pacha.files.entry import Entry
 
 
 def number_links(

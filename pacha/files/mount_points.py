@@ -7,7 +7,7 @@ from collections.abc import Container, Iterable, Mapping
 from dataclasses import dataclass, field
 
 from pacha.files import paths
-from pacha.files.metadata import Entry, Kind
+from pacha.files.entry import Entry, Kind
 from pacha.system.mounts import OF_THE_KERNEL, mounts
 
 NOT_MOUNTED = (

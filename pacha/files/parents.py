@@ -8,7 +8,8 @@ from collections.abc import Iterable, Mapping
 from pacha.errors import Concern
 from pacha.files import metadata, paths
 from pacha.files.dirfd import reach
-from pacha.files.metadata import Entry, Kind, Unread, as_recorded, keep_attributes
+from pacha.files.entry import Entry, Kind, as_recorded
+from pacha.files.metadata import Unread, keep_attributes
 from pacha.files.owners import Accounts
 from pacha.system.presence import is_absent
 

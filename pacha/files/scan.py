@@ -10,9 +10,9 @@ from collections.abc import Container, Iterable, Mapping
 
 from pacha.files import paths, scanned
 from pacha.files.collector import Collector
+from pacha.files.entry import Entry
 from pacha.files.link_groups import number_links
 from pacha.files.listing import Fingerprint, Fingerprints
-from pacha.files.metadata import Entry
 from pacha.files.mount_points import NOT_MOUNTED, MountPoints
 from pacha.files.owners import Accounts
 from pacha.files.scanned import Scan

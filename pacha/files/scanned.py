@@ -9,8 +9,8 @@ from itertools import chain, islice
 from pacha.errors import Concern
 from pacha.files import paths
 from pacha.files.amended import Amended
+from pacha.files.entry import Entry
 from pacha.files.listing import WATCHED, Fingerprints, Listing
-from pacha.files.metadata import Entry
 
 SOCKET = "a socket"  #: why it is left out
 _FEW = 500  #: paths that differ; where there are more, all known entries are looked at

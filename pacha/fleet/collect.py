@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from pacha.errors import DamagedError, PachaError
-from pacha.files.metadata import Kind
+from pacha.files.entry import Kind
 from pacha.files.names import DATABASE, PACHA_DB
 from pacha.files.paths import is_normal
 from pacha.machine.packages import package_list

@@ -7,8 +7,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from pacha.errors import UsageError
+from pacha.files.entry import Kind
 from pacha.files.exclude import Rules
-from pacha.files.metadata import Kind
 from pacha.files.paths import ancestors, is_within, name
 from pacha.fleet.collect import SEALED
 from pacha.fleet.contents import Contents

@@ -10,7 +10,7 @@ from typing import Any
 
 from pacha.errors import UsageError
 from pacha.files.content import WHOLE_LIMIT
-from pacha.files.metadata import Kind
+from pacha.files.entry import Kind
 from pacha.fleet.collect import SEALED
 from pacha.fleet.contents import Contents
 from pacha.fleet.find import FoundPath, by_state

@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import Any
 
 from pacha.errors import DamagedError, PachaError
+from pacha.files.entry import Entry, Kind
 from pacha.files.entry_changes import Aspect
-from pacha.files.metadata import Entry, Kind
 from pacha.files.names import DATABASE
 from pacha.fleet import secrecy
 from pacha.fleet.digest_reply import NEW, REPLACED

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from functools import partial
 
 from pacha.errors import DamagedError, UsageError
-from pacha.files.metadata import Entry
+from pacha.files.entry import Entry
 from pacha.history.first_snapshot import Naming
 from pacha.history.lookup import watched_of
 from pacha.history.reader import History

@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from pacha.errors import Concern, PurgedError, UsageError
 from pacha.files import content, keyed, scan
 from pacha.files.dirfd import DirectoryFds
+from pacha.files.entry import Entry, Kind
 from pacha.files.entry_changes import Change, differences
 from pacha.files.exclude import Rules
-from pacha.files.metadata import Entry, Kind
 from pacha.files.name_service import known_names
 from pacha.files.owners import Accounts
 from pacha.files.paths import is_within, is_within_any

@@ -13,7 +13,7 @@ from itertools import chain
 
 from pacha.errors import PurgedError
 from pacha.files import acl
-from pacha.files.metadata import Entry, Kind
+from pacha.files.entry import Entry, Kind
 from pacha.files.paths import is_within
 from pacha.store.snapshot import Snapshot
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from pacha.errors import UsageError
-from pacha.files.metadata import Entry, Kind
+from pacha.files.entry import Entry, Kind
 from pacha.files.paths import is_within
 from pacha.store.snapshot import Snapshot, Watched
 from pacha.text import escape

@@ -12,7 +12,7 @@ from typing import TypeAlias
 
 from pacha.errors import DamagedError, PurgedError, SealedError
 from pacha.fetch.unpack import content_names
-from pacha.files.metadata import Entry
+from pacha.files.entry import Entry
 from pacha.files.names import DATABASE, PACHA_DB
 from pacha.history.lookup import watched_of
 from pacha.sealing.age import SealIdentities

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 from pacha.errors import Concern, PachaError
 from pacha.files import entry_changes, keyed, scan
+from pacha.files.entry import Entry
 from pacha.files.entry_changes import Aspect, Change
-from pacha.files.metadata import Entry
 from pacha.files.name_service import known_names
 from pacha.files.owners import Accounts
 from pacha.files.scanned import Scan

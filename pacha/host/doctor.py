@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pacha.errors import ExitCode, PachaError, refusal
-from pacha.files.metadata import Kind
+from pacha.files.entry import Kind
 from pacha.host import before_push, due, master_checks, orphans, owed, runner, schedule, signing
 from pacha.host.context import Context
 from pacha.host.doctor_check import Check, failed, look, room, versions

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from itertools import count
 
 from pacha.files import acl
-from pacha.files.metadata import Entry, Kind
+from pacha.files.entry import Entry, Kind
 from pacha.files.owners import Account, Accounts
 from pacha.store.snapshot import Snapshot
 from pacha.store.state import StateFolder

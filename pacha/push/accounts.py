@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping
 
 from pacha.errors import Concern
 from pacha.files import acl, owners, user_namespace
-from pacha.files.metadata import Entry
+from pacha.files.entry import Entry
 from pacha.files.name_service import NSSWITCH, KnownNames
 from pacha.store.recorded import summary_of
 from pacha.text import escape

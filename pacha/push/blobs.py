@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from pacha.errors import Concern, PurgedError
 from pacha.files import content, keyed, metadata, names
 from pacha.files.dirfd import DirectoryFds, open_file
-from pacha.files.metadata import Entry, Kind
+from pacha.files.entry import Entry, Kind
 from pacha.sealing.sealer import Sealer, Sealing
 from pacha.store.revision import Blob, Interruption
 from pacha.store.snapshot import Watched

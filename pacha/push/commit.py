@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from pacha.errors import Concern
 from pacha.files import content, metadata, names
 from pacha.files.dirfd import DirectoryFds
-from pacha.files.metadata import Entry, Kind
+from pacha.files.entry import Entry, Kind
 from pacha.push.blobs import BlobSource, Unkept
 from pacha.sealing.sealer import Sealer
 from pacha.store.revision import NULL, Note

@@ -8,7 +8,7 @@ from functools import partial
 
 from pacha.errors import PachaError
 from pacha.files.amended import amend
-from pacha.files.metadata import Entry
+from pacha.files.entry import Entry
 from pacha.push import commit, lost_local_history, reconcile
 from pacha.push.session import PushSession
 from pacha.push.target import MasterTarget

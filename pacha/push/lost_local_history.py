@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from pacha.errors import Concern
-from pacha.files.metadata import Entry
+from pacha.files.entry import Entry
 from pacha.push.session import PushSession
 from pacha.store.snapshot import Snapshot
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 
 from pacha.errors import Concern
 from pacha.files import paths
-from pacha.files.metadata import Entry, Kind
+from pacha.files.entry import Entry, Kind
 from pacha.store.snapshot import Changes, Snapshot
 from pacha.text import escape
 

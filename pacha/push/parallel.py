@@ -17,7 +17,7 @@ from pacha.errors import PachaError
 from pacha.fetch.worker import WorkerProcess
 from pacha.files import content
 from pacha.files.dirfd import DirectoryFds
-from pacha.files.metadata import Entry, Kind, matches
+from pacha.files.entry import Entry, Kind, matches
 from pacha.host.context import Context
 from pacha.store import hg
 

@@ -13,7 +13,7 @@ from itertools import islice
 
 from pacha.errors import Concern, PachaError
 from pacha.fetch.unpack import content_names
-from pacha.files.metadata import Entry, Kind
+from pacha.files.entry import Entry, Kind
 from pacha.host.owed import left_by_rebuilds
 from pacha.push.session import PushSession
 from pacha.push.target import MasterTarget

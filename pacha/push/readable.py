@@ -13,7 +13,7 @@ from typing import Any
 from pacha.errors import Concern, DamagedError, PachaError
 from pacha.files import paths
 from pacha.files.amended import Amended
-from pacha.files.metadata import Entry, Kind
+from pacha.files.entry import Entry, Kind
 from pacha.files.owners import Account
 from pacha.store.consistency import check_consistency, is_parent
 from pacha.store.row_checks import check_account, check_entry, check_meta

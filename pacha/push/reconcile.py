@@ -14,7 +14,7 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 
 from pacha.errors import Concern, ConfigError, DamagedError, PachaError, UnreachableError
-from pacha.files.metadata import Entry
+from pacha.files.entry import Entry
 from pacha.files.names import DATABASE, PACHA_DB
 from pacha.host import watch
 from pacha.push import differences

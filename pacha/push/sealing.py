@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING
 
 from pacha.errors import Concern, ConfigError, DamagedError
 from pacha.files import keyed
+from pacha.files.entry import Entry
 from pacha.files.listing import Fingerprints
-from pacha.files.metadata import Entry
 from pacha.files.names import DATABASE
 from pacha.sealing import keys, recipients
 from pacha.sealing.keys import SealKey

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 import pacha
 from pacha.errors import Concern, DamagedError
 from pacha.files.amended import amend
-from pacha.files.metadata import Entry
+from pacha.files.entry import Entry
 from pacha.files.names import DATABASE, LONGEST_STORED
 from pacha.files.parents import observe_parents
 from pacha.host import owed

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from pacha.errors import Concern, UsageError
 from pacha.files import acl
-from pacha.files.metadata import Entry
+from pacha.files.entry import Entry
 from pacha.files.owners import Account, Accounts, is_number
 from pacha.store.host_state import LONGEST
 from pacha.text import escape

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from pacha.errors import Concern, PachaError
 from pacha.files import content, dirfd, metadata, scan
 from pacha.files.dirfd import DirectoryFds
+from pacha.files.entry import Entry, Kind
 from pacha.files.exclude import Rules
-from pacha.files.metadata import Entry, Kind
 from pacha.files.owners import Accounts
 from pacha.files.paths import is_within_any, rebase
 from pacha.files.watch import Watch

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 from pacha.fetch.spool import Spool
-from pacha.files.metadata import Entry
+from pacha.files.entry import Entry
 from pacha.restore.write import Extent
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from pacha.errors import Concern
 from pacha.fetch.spool import Spool
-from pacha.files.metadata import Entry, Kind
+from pacha.files.entry import Entry, Kind
 from pacha.files.paths import name, parent, rebase
 from pacha.machine import hardware
 from pacha.machine.hardware import Lookup

@@ -9,8 +9,8 @@ from dataclasses import dataclass, field, replace
 
 from pacha.errors import Concern, ConfigError, UsageError
 from pacha.files import paths
+from pacha.files.entry import Entry, Kind
 from pacha.files.exclude import Rules
-from pacha.files.metadata import Entry, Kind
 from pacha.rebuild.renumber import Reowning
 from pacha.store.host_state import LONGEST
 from pacha.store.snapshot import Watched

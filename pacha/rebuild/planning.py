@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 
 from pacha.errors import Concern
-from pacha.files.metadata import Entry
+from pacha.files.entry import Entry
 from pacha.files.owners import Accounts
 from pacha.files.paths import rebase
 from pacha.host.orphans import words

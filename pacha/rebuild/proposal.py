@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
 from pacha.errors import Concern
-from pacha.files.metadata import Entry
+from pacha.files.entry import Entry
 from pacha.rebuild.bound import UNBOUND, Bound
 from pacha.rebuild.freshness import Disagreement
 from pacha.rebuild.hooks import Hooks

@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from pacha.errors import Concern
 from pacha.files import acl, metadata, paths
 from pacha.files.dirfd import DIRECTORY
-from pacha.files.metadata import Entry
+from pacha.files.entry import Entry
 from pacha.files.owners import Accounts
 from pacha.rebuild import local_files
 from pacha.rebuild.id_changes import IdChanges

@@ -12,7 +12,7 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from pacha.errors import Concern
-from pacha.files.metadata import Entry
+from pacha.files.entry import Entry
 from pacha.rebuild import services_report
 from pacha.rebuild.freshness import Disagreement
 from pacha.rebuild.hooks import HookRun

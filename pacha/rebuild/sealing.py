@@ -8,7 +8,7 @@ from contextlib import suppress
 
 from pacha.errors import Concern, ConfigError
 from pacha.fetch.fetched import Fetched
-from pacha.files.metadata import Entry, Kind
+from pacha.files.entry import Entry, Kind
 from pacha.files.paths import rebase
 from pacha.host.context import Context
 from pacha.rebuild.options import RebuildOptions

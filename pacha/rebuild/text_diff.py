@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from pacha.files.metadata import Entry
+from pacha.files.entry import Entry
 from pacha.rebuild import actual_state
 from pacha.rebuild.proposal import Proposal
 from pacha.restore.plan import Step

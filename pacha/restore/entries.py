@@ -12,7 +12,7 @@ from functools import partial
 
 from pacha.errors import DamagedError
 from pacha.files.dirfd import CREATE, DIRECTORY
-from pacha.files.metadata import EVERYWHERE, SMALLEST_HOLE, Entry, Holes, Kind, kind_of
+from pacha.files.entry import EVERYWHERE, SMALLEST_HOLE, Entry, Holes, Kind, kind_of
 from pacha.restore.holes import HoleWriter
 from pacha.restore.inode import Changed, add_flags, open_inode, set_attributes
 from pacha.restore.ownership import Attributes

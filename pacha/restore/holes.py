@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 
-from pacha.files.metadata import SMALLEST_HOLE, Holes
+from pacha.files.entry import SMALLEST_HOLE, Holes
 from pacha.system.syscalls import write_all
 
 _ZEROS = bytes(SMALLEST_HOLE)

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import ParamSpec
 
-from pacha.files.metadata import Kind, kind_of
+from pacha.files.entry import Kind, kind_of
 from pacha.restore.compare import letters, removable, settable
 from pacha.restore.ownership import ACLS, PRIVATE, SETID, Attributes
 from pacha.system import inode_flags

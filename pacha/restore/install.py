@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from pacha.files import paths
 from pacha.files.dirfd import DIRECTORY
-from pacha.files.metadata import Kind, kind_of
+from pacha.files.entry import Kind, kind_of
 from pacha.restore.backup_dir import BackupDirs, enter_kept
 from pacha.restore.dirfd import SafeDirectories
 from pacha.restore.entries import Inode, discard_new, inode_of, put, swap

@@ -10,7 +10,7 @@ import os
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from pacha.files.metadata import Entry
+from pacha.files.entry import Entry
 from pacha.files.owners import LARGEST_ID, Accounts
 from pacha.files.user_namespace import OVERFLOW
 from pacha.text import escape

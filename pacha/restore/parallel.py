@@ -16,7 +16,7 @@ from typing import Any, Protocol
 
 from pacha.errors import DamagedError, PachaError
 from pacha.files.dirfd import READ, open_own
-from pacha.files.metadata import Entry, Kind
+from pacha.files.entry import Entry, Kind
 from pacha.files.paths import name, parent
 from pacha.restore.dirfd import SafeDirectories
 from pacha.restore.entries import make_file

@@ -6,7 +6,7 @@ import os
 import stat
 
 from pacha.files import paths
-from pacha.files.metadata import Kind, kind_of
+from pacha.files.entry import Kind, kind_of
 from pacha.restore.dirfd import SafeDirectories
 from pacha.restore.entries import inode_of
 from pacha.restore.inode import Changed, change_attributes, explain, open_inode, read_xattrs, stamp

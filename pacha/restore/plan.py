@@ -12,7 +12,7 @@ from enum import Enum
 
 from pacha.errors import Concern
 from pacha.files import paths
-from pacha.files.metadata import Entry, Kind
+from pacha.files.entry import Entry, Kind
 from pacha.files.owners import Accounts
 from pacha.restore.compare import content_differs, hindrance, metadata_differs, misplaced, unmovable, wanted_flags
 from pacha.restore.ownership import Attributes, Identity, Matcher, attributes

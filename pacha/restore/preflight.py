@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from pacha.files import paths
-from pacha.files.metadata import EVERYWHERE, Entry, Kind
+from pacha.files.entry import EVERYWHERE, Entry, Kind
 from pacha.restore.dirfd import SafeDirectories
 from pacha.restore.inode import explain, is_closed_to_owner
 from pacha.restore.plan import Action, Plan, Step

@@ -13,7 +13,7 @@ from contextlib import contextmanager
 
 from pacha.files import paths
 from pacha.files.dirfd import DIRECTORY, open_to_read
-from pacha.files.metadata import Kind, kind_of
+from pacha.files.entry import Kind, kind_of
 from pacha.restore.compare import OF_A_PROJECT
 from pacha.restore.dirfd import SafeDirectories
 from pacha.restore.inode import Changed, explain

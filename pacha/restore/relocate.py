@@ -11,7 +11,7 @@ import stat
 from contextlib import suppress
 
 from pacha.files.dirfd import DIRECTORY
-from pacha.files.metadata import Kind
+from pacha.files.entry import Kind
 from pacha.restore.inode import Changed, is_closed_to_owner, open_inode, read_xattrs, set_attributes, stamp
 from pacha.restore.ownership import PRIVATE, Attributes
 

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
 from pacha.files import paths
-from pacha.files.metadata import Kind, kind_of
+from pacha.files.entry import Kind, kind_of
 from pacha.restore.backup_dir import enter_kept
 from pacha.restore.cleanup import remove_empty_folders, remove_temporaries, restore_times, roots_of
 from pacha.restore.dirfd import SafeDirectories

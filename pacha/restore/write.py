@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from typing import NamedTuple, Protocol
 
 from pacha.files import paths
-from pacha.files.metadata import Entry, Kind
+from pacha.files.entry import Entry, Kind
 from pacha.restore.compare import content_differs
 from pacha.restore.dirfd import SafeDirectories
 from pacha.restore.entries import (

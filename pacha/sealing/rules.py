@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 
 from pacha.files import paths
+from pacha.files.entry import Entry, Kind
 from pacha.files.exclude import Rules
-from pacha.files.metadata import Entry, Kind
 
 
 class SealRules:

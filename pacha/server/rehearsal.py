@@ -12,7 +12,7 @@ from pathlib import Path
 from pacha.errors import DamagedError
 from pacha.files import content
 from pacha.files.dirfd import DirectoryFds
-from pacha.files.metadata import Entry, Kind
+from pacha.files.entry import Entry, Kind
 from pacha.files.owners import Accounts
 from pacha.host.context import Context
 from pacha.rebuild.options import RebuildOptions

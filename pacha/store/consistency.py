@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Sequence
 from itertools import pairwise
 
 from pacha.errors import DamagedError
-from pacha.files.metadata import Entry, Kind
+from pacha.files.entry import Entry, Kind
 from pacha.files.paths import prefix
 from pacha.store import row_checks
 from pacha.store.snapshot import Snapshot, Watched, parents_of

@@ -11,7 +11,7 @@ from functools import partial
 from urllib.parse import quote
 
 from pacha.errors import PachaError
-from pacha.files.metadata import Entry
+from pacha.files.entry import Entry
 from pacha.files.owners import Account
 from pacha.store import rows, tables
 from pacha.store.recorded import Recorded, Summary, may_be_sealed

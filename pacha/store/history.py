@@ -7,7 +7,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from pacha.errors import DamagedError, PachaError
-from pacha.files.metadata import Entry
+from pacha.files.entry import Entry
 from pacha.files.names import DATABASE, PACHA_DB
 from pacha.store import hg, untrusted_db
 from pacha.store.revspec import SnapshotRef, resolve

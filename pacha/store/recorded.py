@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from pacha.files.amended import Amended
-from pacha.files.metadata import Entry, Kind
+from pacha.files.entry import Entry, Kind
 
 _MOST_FOUND = 8  #: entries to look up one by one; each takes a fortieth of the time for reading all
 

@@ -10,9 +10,9 @@ from typing import Any
 from pacha.errors import DamagedError
 from pacha.files import keyed, names
 from pacha.files.content import MOST_PARTS
+from pacha.files.entry import MOST_HOLES, Entry, Holes, Kind
 from pacha.files.exclude import Rules
 from pacha.files.keyed import SEALED_SIZE
-from pacha.files.metadata import MOST_HOLES, Entry, Holes, Kind
 from pacha.files.names import NODE
 from pacha.files.owners import LARGEST_ID, Account
 from pacha.files.paths import is_normal

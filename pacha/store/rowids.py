@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from typing import TypeGuard
 
 from pacha.files.amended import Amended
-from pacha.files.metadata import Entry
+from pacha.files.entry import Entry
 from pacha.store import rows
 from pacha.store.tables import load_entries
 

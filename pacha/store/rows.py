@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from functools import lru_cache
 from typing import Any
 
-from pacha.files.metadata import EVERYWHERE, Entry, Holes, Kind
+from pacha.files.entry import EVERYWHERE, Entry, Holes, Kind
 from pacha.files.owners import Account
 from pacha.store.snapshot import Watched
 

@@ -10,7 +10,7 @@ from typing import TypeVar
 
 from pacha.files import paths
 from pacha.files.amended import Amended, Below
-from pacha.files.metadata import Entry
+from pacha.files.entry import Entry
 from pacha.files.owners import Account
 from pacha.store.recorded import Recorded
 

@@ -10,7 +10,7 @@ import sqlite3
 from collections.abc import Callable, Mapping
 
 from pacha.errors import DamagedError
-from pacha.files.metadata import Entry
+from pacha.files.entry import Entry
 from pacha.files.owners import Account
 from pacha.store import row_checks, rows
 from pacha.store.rows import Row

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from urllib.parse import quote
 
-from pacha.files.metadata import Entry
+from pacha.files.entry import Entry
 from pacha.store import row_checks
 from pacha.store.consistency import check_consistency, check_places, damaged_snapshot, foreign_database
 from pacha.store.rows import Row

@@ -6,7 +6,7 @@ import stat
 from collections.abc import Sequence
 from typing import Any
 
-from pacha.files.metadata import Kind
+from pacha.files.entry import Kind
 from pacha.fleet.collect import SEALED
 from pacha.fleet.index import PathState
 from pacha.text import enumerated, escape

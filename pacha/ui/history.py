@@ -11,8 +11,8 @@ from typing import Any
 
 import click
 
+from pacha.files.entry import Entry, Kind
 from pacha.files.entry_changes import Aspect, Change
-from pacha.files.metadata import Entry, Kind
 from pacha.history.diff import Difference, Side
 from pacha.history.log import LogEntry
 from pacha.machine.packages.changes import PackageChange

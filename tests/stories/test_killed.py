@@ -18,7 +18,7 @@ from pathlib import Path
 
 import pytest
 
-from pacha.files.metadata import Entry
+from pacha.files.entry import Entry
 from tests.support.amount import amount
 from tests.support.applying import CHANGING, alike, look, new_tree, old_tree
 from tests.support.stage import PACHA, Host, alone

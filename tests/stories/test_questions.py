@@ -16,7 +16,7 @@ from pathlib import Path
 
 import pytest
 
-from pacha.files.metadata import Entry, Kind
+from pacha.files.entry import Entry, Kind
 from pacha.fleet import drift
 from pacha.fleet.changes import changes
 from pacha.fleet.find import find

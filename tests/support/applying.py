@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from pacha.files.content import observe_and_hash
-from pacha.files.metadata import Entry, Kind
+from pacha.files.entry import Entry, Kind
 from pacha.files.owners import Accounts
 from pacha.restore.apply import apply
 from pacha.restore.journal import Journal

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import strategies as st
 
 from pacha.errors import DamagedError
-from pacha.files.metadata import Entry, Kind
+from pacha.files.entry import Entry, Kind
 from pacha.files.owners import Account
 from pacha.store import database, rows, untrusted_db
 from pacha.store.snapshot import Snapshot, Watched

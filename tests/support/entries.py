@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from pacha.files.metadata import Entry, Kind
+from pacha.files.entry import Entry, Kind
 
 
 def entry_at(path: bytes, kind: Kind = Kind.FILE, **fields: Any) -> Entry:

@@ -12,7 +12,7 @@ import pytest
 
 from pacha.files import metadata
 from pacha.files.content import observe_and_hash
-from pacha.files.metadata import Entry
+from pacha.files.entry import Entry
 from pacha.files.owners import Accounts
 
 ACCOUNTS = Accounts({0: b"root", 54001: b"alice"}, {0: b"root", 54050: b"staff"}, {}, {})

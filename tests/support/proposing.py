@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from pacha.errors import Concern
 from pacha.fetch.fetched import Fetched
-from pacha.files.metadata import Entry, Kind
+from pacha.files.entry import Entry, Kind
 from pacha.rebuild.hooks import HookRun
 from pacha.rebuild.planning import PlannedRebuild
 from pacha.rebuild.proposal import Proposal

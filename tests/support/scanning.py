@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 
 from pacha.files import collector, content, scan
+from pacha.files.entry import Entry
 from pacha.files.exclude import Rules
 from pacha.files.listing import Fingerprint
-from pacha.files.metadata import Entry
 from pacha.files.owners import Accounts
 from pacha.files.scanned import Scan
 from pacha.files.watch import Watch

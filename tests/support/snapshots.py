@@ -6,7 +6,7 @@ import os
 import random
 from dataclasses import replace
 
-from pacha.files.metadata import Entry, Kind
+from pacha.files.entry import Entry, Kind
 from pacha.files.owners import Account
 from pacha.store.snapshot import Snapshot, Watched
 from tests.support.entries import entry_at

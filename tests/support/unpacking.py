@@ -13,7 +13,7 @@ import pytest
 from pacha.fetch.spool import Spool
 from pacha.fetch.unpack import Task
 from pacha.fetch.worker import WorkerProcess
-from pacha.files.metadata import Entry
+from pacha.files.entry import Entry
 from pacha.store.hg import NULL, Blob, Note, Repository
 from pacha.store.snapshot import Watched
 from tests.support.entries import entry_at

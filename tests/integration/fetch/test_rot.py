@@ -17,7 +17,7 @@ from pacha.errors import DamagedError
 from pacha.fetch.fetch import fetch
 from pacha.fetch.fetched import Fetched
 from pacha.fetch.staging import Staging
-from pacha.files.metadata import Kind
+from pacha.files.entry import Kind
 from pacha.history import access, log
 from tests.support.amount import amount
 from tests.support.rot import flip, snapshots, staging

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from pacha.files.metadata import Kind
+from pacha.files.entry import Kind
 from tests.support.fuse import FaultyFolder, mounted_at
 from tests.support.scanning import Host, empty_tree, no_wait, paths, reasons, watch  # noqa: F401
 

@@ -14,7 +14,8 @@ from pathlib import Path
 import pytest
 
 from pacha.errors import DamagedError, PachaError
-from pacha.files.metadata import EVERYWHERE, Entry, Holes, Kind, observe
+from pacha.files.entry import EVERYWHERE, Entry, Holes, Kind
+from pacha.files.metadata import observe
 from pacha.restore import write
 from pacha.restore.apply import apply
 from pacha.restore.journal import Journal, unfinished

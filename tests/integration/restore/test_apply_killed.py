@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from pacha.files.metadata import Entry
+from pacha.files.entry import Entry
 from pacha.restore.apply import apply
 from pacha.restore.journal import Journal, history, unfinished
 from pacha.restore.undo import undo

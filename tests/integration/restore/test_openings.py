@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from pacha.errors import PachaError
-from pacha.files.metadata import Entry
+from pacha.files.entry import Entry
 from pacha.restore.apply import apply
 from pacha.restore.journal import Journal
 from pacha.restore.outcome import Outcome

@@ -15,7 +15,7 @@ import pytest
 
 from pacha.errors import DamagedError, PachaError
 from pacha.fetch.worker import WorkerProcess
-from pacha.files.metadata import Kind
+from pacha.files.entry import Kind
 from pacha.restore import parallel, write
 from pacha.restore.apply import apply
 from pacha.restore.entries import NewEntry, make_file

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from pacha.files.metadata import EVERYWHERE, Entry, Kind
+from pacha.files.entry import EVERYWHERE, Entry, Kind
 from pacha.restore.plan import Action, Plan, hindered
 from pacha.restore.preflight import Findings
 from pacha.restore.preflight import preflight as fly

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from pacha.files.entry import Entry
 from pacha.files.entry_changes import differences
-from pacha.files.metadata import Entry
 from pacha.restore.apply import apply
 from pacha.restore.journal import Journal
 from pacha.restore.undo import undo

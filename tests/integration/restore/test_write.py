@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from pacha.errors import DamagedError
-from pacha.files.metadata import Entry
+from pacha.files.entry import Entry
 from pacha.restore.dirfd import SafeDirectories
 from pacha.restore.journal import Journal
 from pacha.restore.journal_records import Created, Root, Touched

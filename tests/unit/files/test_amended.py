@@ -6,7 +6,7 @@ import random
 from collections.abc import Iterator, Mapping
 
 from pacha.files.amended import Amended, Below, amend
-from pacha.files.metadata import Entry
+from pacha.files.entry import Entry
 from tests.support.entries import entry_at
 
 NAMES = [b"/w/%d" % number for number in range(8)]

@@ -10,7 +10,7 @@ from types import SimpleNamespace
 import pytest
 
 from pacha.files import metadata, scan
-from pacha.files.metadata import Entry
+from pacha.files.entry import Entry
 from pacha.files.owners import Accounts
 from pacha.files.parents import observe_parents
 from tests.support.scanning import ACCOUNTS, Host, empty_tree, no_wait, paths, reasons, watch  # noqa: F401

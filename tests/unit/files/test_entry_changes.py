@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from pacha.files.entry import Entry, Kind
 from pacha.files.entry_changes import Aspect, differences
-from pacha.files.metadata import Entry, Kind
 
 FILE = Entry(
     path=b"/a", kind=Kind.FILE, mode=0o644, uid=0, gid=0, owner=b"root", group=b"root", mtime_ns=1, size=3,

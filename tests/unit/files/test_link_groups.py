@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from pacha.files.metadata import Kind
+from pacha.files.entry import Kind
 from pacha.files.scanned import Scan
 from tests.support.scanning import Host, empty_tree, watch  # noqa: F401
 

@@ -15,8 +15,8 @@ import pytest
 
 from pacha.files import scan
 from pacha.files.amended import Amended
+from pacha.files.entry import Entry
 from pacha.files.listing import WATCHED, Fingerprints, Listing, fingerprint
-from pacha.files.metadata import Entry
 from tests.support.amount import amount
 from tests.support.scanning import ACCOUNTS, Host, change, empty_tree, no_wait, paths, watch
 

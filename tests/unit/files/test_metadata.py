@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from pacha.files import metadata
-from pacha.files.metadata import Entry, Kind
+from pacha.files.entry import MOST_HOLES, Entry, Holes, Kind
 from pacha.system import inode_flags
 from tests.support.observing import ACCOUNTS, observe, opened_folder, run  # noqa: F401
 
@@ -128,11 +128,6 @@ def test_a_file_system_without_attributes() -> None:
         os.close(folder)
 
 
-def test_a_mode_that_linux_does_not_have() -> None:
-    with pytest.raises(ValueError, match="unknown file type"):
-        metadata.kind_of(0o170000)
-
-
 @pytest.mark.parametrize(
     ("how", "holes"),
     [
@@ -143,7 +138,7 @@ def test_a_mode_that_linux_does_not_have() -> None:
         ("small", None),
     ],
 )
-def test_whether_a_file_has_holes(tmp_path: Path, folder: int, how: str, holes: metadata.Holes | None) -> None:
+def test_whether_a_file_has_holes(tmp_path: Path, folder: int, how: str, holes: Holes | None) -> None:
     with open(tmp_path / "f", "wb") as stream:
         if how == "reserved":
             os.posix_fallocate(stream.fileno(), 0, 1 << 20)
@@ -164,7 +159,7 @@ def test_the_last_hole_of_a_bounded_number_stands_for_the_rest(tmp_path: Path, f
     holes = observe(tmp_path / "f", folder).holes
     assert holes is not None
     assert holes[:2] == ((4096, 61440), (69632, 61440))
-    assert len(holes) == metadata.MOST_HOLES
+    assert len(holes) == MOST_HOLES
     assert sum(holes[-1]) == 399 * 65536 + 4
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from pacha.files import mount_points
-from pacha.files.metadata import Entry, Kind
+from pacha.files.entry import Entry, Kind
 from pacha.files.mount_points import MountPoints
 from pacha.system.mounts import Mount
 

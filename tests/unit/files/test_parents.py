@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from pacha.files import parents
-from pacha.files.metadata import Kind
+from pacha.files.entry import Kind
 from pacha.files.parents import observe_parents
 from tests.support.scanning import ACCOUNTS
 

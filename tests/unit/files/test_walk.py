@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from pacha.files import metadata, walk
-from pacha.files.metadata import Entry
+from pacha.files.entry import Entry
 from tests.support.scanning import ACCOUNTS, Host, empty_tree, no_wait, paths, reasons, watch  # noqa: F401
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from pacha.files.metadata import Entry
+from pacha.files.entry import Entry
 from pacha.fleet import digest_reply, host_digest, secrecy
 from pacha.fleet.digest_reply import NEW, REPLACED, HostDigest, PathChange
 from pacha.fleet.host_digest import DigestBase

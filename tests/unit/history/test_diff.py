@@ -7,7 +7,7 @@ import os
 import pytest
 
 from pacha.errors import UsageError
-from pacha.files.metadata import Entry
+from pacha.files.entry import Entry
 from pacha.history.access import open_history
 from pacha.history.diff import Difference, Side, compare, compare_packages, sides, within
 from pacha.host import watch

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from pacha.files.metadata import Entry, Kind
+from pacha.files.entry import Entry, Kind
 from pacha.history.access import open_history
 from pacha.history.export import export, not_in_a_tar, selected
 from pacha.server import purge

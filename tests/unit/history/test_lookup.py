@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from pacha.errors import UsageError
-from pacha.files.metadata import Kind
+from pacha.files.entry import Kind
 from pacha.history.lookup import file_of
 from pacha.store.snapshot import Snapshot
 from tests.support.entries import entry_at

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from pacha.files.metadata import Kind
+from pacha.files.entry import Kind
 from pacha.host import doctor, overview, owed, status
 from pacha.restore.journal import Journal
 from pacha.restore.journal_records import Root

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from pacha.files import user_namespace
-from pacha.files.metadata import Entry, Kind
+from pacha.files.entry import Entry, Kind
 from pacha.files.name_service import KnownNames
 from pacha.files.owners import Account, Accounts
 from pacha.push import accounts

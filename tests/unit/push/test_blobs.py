@@ -11,7 +11,7 @@ import pytest
 
 from pacha.files import content, names
 from pacha.files.dirfd import DirectoryFds
-from pacha.files.metadata import Entry, Kind
+from pacha.files.entry import Entry, Kind
 from pacha.push.blobs import BlobSource, Unkept
 from pacha.store.hg import Blob
 from pacha.store.snapshot import Watched

@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 
 from pacha.files import content, scan
+from pacha.files.entry import Entry, Kind
 from pacha.files.exclude import Rules
-from pacha.files.metadata import Entry, Kind
 from pacha.files.owners import Accounts
 from pacha.files.watch import Watch
 from pacha.push import blobs

@@ -8,7 +8,7 @@ from typing import NoReturn
 import pytest
 
 from pacha.errors import Concern, PachaError
-from pacha.files.metadata import Kind
+from pacha.files.entry import Kind
 from pacha.host.packages import Told
 from pacha.push import commit, push, reconcile
 from pacha.push.scan import read_last_snapshot, scan

@@ -19,7 +19,7 @@ import pytest
 from pacha.errors import DamagedError, PachaError
 from pacha.fetch.worker import WorkerProcess
 from pacha.files import content
-from pacha.files.metadata import Entry, Kind
+from pacha.files.entry import Entry, Kind
 from pacha.push import parallel, push
 from pacha.push.parallel import Share, Sharing, starting
 from pacha.push.push import Pushed

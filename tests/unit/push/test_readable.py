@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from pacha.errors import PachaError
-from pacha.files.metadata import Entry, Kind
+from pacha.files.entry import Entry, Kind
 from pacha.files.owners import Account
 from pacha.push.readable import readable
 from pacha.store import row_checks, rows

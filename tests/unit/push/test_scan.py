@@ -16,7 +16,7 @@ import pytest
 
 from pacha.errors import PachaError, Signalled, UsageError
 from pacha.files import content
-from pacha.files.metadata import Entry
+from pacha.files.entry import Entry
 from pacha.files.owners import Accounts
 from pacha.host import owed, watch
 from pacha.host.context import Context

@@ -10,8 +10,8 @@ import pytest
 
 from pacha.errors import ConfigError
 from pacha.files import scan
+from pacha.files.entry import Entry
 from pacha.files.exclude import Rules
-from pacha.files.metadata import Entry
 from pacha.files.owners import Accounts
 from pacha.files.watch import Watch
 from pacha.host import owed

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pacha.errors import UsageError
-from pacha.files.metadata import Entry
+from pacha.files.entry import Entry
 from pacha.files.owners import Account, Accounts
 from pacha.rebuild import accounts
 from tests.support.entries import entry_at

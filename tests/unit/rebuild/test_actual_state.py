@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from pacha.errors import Concern
-from pacha.files.metadata import Entry, Kind
+from pacha.files.entry import Entry, Kind
 from pacha.files.owners import Accounts
 from pacha.rebuild import actual_state
 from pacha.store.snapshot import Snapshot, Watched

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from pacha.fetch.spool import Spool
-from pacha.files.metadata import Entry, Kind
+from pacha.files.entry import Entry, Kind
 from pacha.machine.facts import Card, Facts
 from pacha.rebuild import hardware
 from pacha.rebuild.bound import UNBOUND, Bound

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from pacha.errors import ConfigError, UsageError
-from pacha.files.metadata import Entry, Kind
+from pacha.files.entry import Entry, Kind
 from pacha.files.owners import Accounts
 from pacha.rebuild.actual_state import is_system
 from pacha.rebuild.keep import Keep, rules, tops

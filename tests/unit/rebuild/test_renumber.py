@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from pacha.files.metadata import Entry, Kind
+from pacha.files.entry import Entry, Kind
 from pacha.files.owners import Accounts
 from pacha.rebuild import renumber
 from pacha.rebuild.id_changes import IdChanges, id_changes

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from pacha.files.metadata import Kind
+from pacha.files.entry import Kind
 from pacha.rebuild.text_diff import text_diff
 from pacha.restore.plan import Action
 from tests.support.proposing import entry, proposal, step

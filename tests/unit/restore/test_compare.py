@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from pacha.files.metadata import Entry, Kind
+from pacha.files.entry import Entry, Kind
 from pacha.files.owners import Accounts
 from pacha.restore.compare import (
     APPEND_ONLY,

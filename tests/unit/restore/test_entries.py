@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from pacha.errors import DamagedError
-from pacha.files.metadata import Entry, Kind
+from pacha.files.entry import Entry, Kind
 from pacha.restore import entries
 from pacha.restore.inode import Changed
 from pacha.restore.ownership import Attributes

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from pacha.files.metadata import EVERYWHERE, Holes
+from pacha.files.entry import EVERYWHERE, Holes
 from pacha.restore.holes import HoleWriter
 
 BLOCK = 65536

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from pacha.files.metadata import Kind
+from pacha.files.entry import Kind
 from pacha.restore import inode
 from pacha.restore.ownership import Attributes
 

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pacha.files.metadata import Entry, Kind
+from pacha.files.entry import Entry, Kind
 from pacha.files.owners import Accounts
 from pacha.restore.ownership import Attributes, Identity, Match, Matcher, attributes
 

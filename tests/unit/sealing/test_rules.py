@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from pacha.errors import ConfigError
-from pacha.files.metadata import Entry, Kind
+from pacha.files.entry import Entry, Kind
 from pacha.sealing.rules import SealRules
 
 ROOTS = [b"/etc", b"/opt/app/one.key"]

@@ -11,7 +11,7 @@ from dataclasses import replace
 import pytest
 
 from pacha.errors import DamagedError
-from pacha.files.metadata import Entry, Kind
+from pacha.files.entry import Entry, Kind
 from pacha.files.owners import Account
 from pacha.store.consistency import check_consistency, check_places, damaged_snapshot, foreign_database
 from pacha.store.snapshot import Snapshot, Watched

@@ -15,8 +15,8 @@ from pathlib import Path
 import pytest
 
 from pacha.errors import PachaError
+from pacha.files.entry import Kind
 from pacha.files.keyed import SEALED_SIZE
-from pacha.files.metadata import Kind
 from pacha.files.owners import Account
 from pacha.store import database, untrusted_db
 from pacha.store.recorded import Recorded, Summary, summary_of

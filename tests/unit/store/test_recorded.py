@@ -8,7 +8,7 @@ import pytest
 
 from pacha.errors import PachaError
 from pacha.files.amended import Amended
-from pacha.files.metadata import Entry, Kind
+from pacha.files.entry import Entry, Kind
 from pacha.store.recorded import Recorded, Summary, may_be_sealed, summary_of
 from tests.support.entries import entry_at
 

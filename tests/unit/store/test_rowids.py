@@ -15,7 +15,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from pacha.files.amended import Amended
-from pacha.files.metadata import Entry
+from pacha.files.entry import Entry
 from pacha.store import database
 from pacha.store.hg import NULL, Blob, Note, Repository
 from tests.support.snapshots import file, snapshot

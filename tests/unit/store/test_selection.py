@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from pacha.errors import UsageError
-from pacha.files.metadata import Entry, Kind
+from pacha.files.entry import Entry, Kind
 from pacha.store.selection import Selection, path_candidates, roots, select
 from pacha.store.snapshot import Snapshot, Watched
 from tests.support.entries import entry_at

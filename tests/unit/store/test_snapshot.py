@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from pacha.files.metadata import Entry, Kind
+from pacha.files.entry import Entry, Kind
 from pacha.store.snapshot import Changes, Snapshot, Watched, compare
 from tests.support.entries import entry_at
 

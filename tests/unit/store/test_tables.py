@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from pacha.errors import PachaError
-from pacha.files.metadata import EVERYWHERE
+from pacha.files.entry import EVERYWHERE
 from pacha.store import database, untrusted_db
 from tests.support.snapshots import EVERYTHING, META
 

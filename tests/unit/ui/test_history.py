@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from pacha.files.metadata import Entry, Kind
+from pacha.files.entry import Entry, Kind
 from pacha.history.diff import Difference, Side, compare
 from pacha.history.log import LogEntry
 from pacha.ui import history

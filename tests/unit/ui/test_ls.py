@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pacha.files.metadata import Entry, Kind
+from pacha.files.entry import Entry, Kind
 from pacha.ui import ls
 
 
