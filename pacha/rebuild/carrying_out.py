@@ -13,7 +13,6 @@ from pacha.errors import PachaError
 from pacha.fetch import provenance
 from pacha.rebuild import adoption, aside, choices, hardware, hooks, partial, renumber, report, services
 from pacha.rebuild.attempt import Attempt
-from pacha.rebuild.content import SpooledContent
 from pacha.rebuild.hooks import HookRun, Planned
 from pacha.rebuild.install_packages import Installation, InstalledPackages, installing
 from pacha.rebuild.options import HardwarePolicy, RebuildOptions, ServicePolicy
@@ -21,6 +20,7 @@ from pacha.rebuild.proposal import Proposal
 from pacha.rebuild.proposing import propose
 from pacha.rebuild.result import Rebuilt
 from pacha.rebuild.services import ServiceTaskKind, TaskRun
+from pacha.rebuild.spooled_content import SpooledContent
 from pacha.restore.apply import apply
 from pacha.restore.inode import explain
 from pacha.restore.journal import AFTER, DONE, RESTARTED, Journal

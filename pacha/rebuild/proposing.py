@@ -13,13 +13,13 @@ from pacha.rebuild import adoption, aside, hardware, machine, packages, partial,
 from pacha.rebuild.actual_state import GROUP, PASSWD
 from pacha.rebuild.attempt import Attempt
 from pacha.rebuild.bound import Bound
-from pacha.rebuild.content import SpooledContent
 from pacha.rebuild.hardware import Circumstances
 from pacha.rebuild.hooks import Hooks
 from pacha.rebuild.living import living_machine
 from pacha.rebuild.packages import PlannedPackages
 from pacha.rebuild.planning import PlannedRebuild, plan_rebuild
 from pacha.rebuild.proposal import Proposal
+from pacha.rebuild.spooled_content import SpooledContent
 from pacha.restore.journal import interrupted, was_cut_off
 
 _UNMOUNTED = "what was mounted there at the last push is not mounted now: what is put back comes beside it"

@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 
 from pacha.fetch.spool import Spool
-from pacha.rebuild.content import SpooledContent
+from pacha.rebuild.spooled_content import SpooledContent
 from tests.support.proposing import entry
 
 
