@@ -45,6 +45,11 @@ def rebase(path: bytes, target: bytes) -> bytes:
     return target.rstrip(b"/") + path if target else path
 
 
+def strip_target(path: bytes, target: bytes) -> bytes:
+    """Return the path that ``rebase`` placed at ``path`` below the folder ``target``."""
+    return path[len(target.rstrip(b"/")) :]
+
+
 def is_normal(path: bytes) -> bool:
     """Whether ``path`` is absolute, without ``.``, ``..``, empty components, NUL or a final slash."""
     if path == b"/":

@@ -98,7 +98,7 @@ class Keep:
         return self._folders[directory]
 
     def _is_named(self, path: bytes, is_directory: bool) -> bool:
-        inside = path[len(self.target.rstrip(b"/")) :] if self.system else path
+        inside = paths.strip_target(path, self.target) if self.system else path
         relatives = {inside[1:], *(root.relative(path) for root in self.roots if root.holds(path))} - {b""}
         return any(
             self.rules.match(paths.name(path), relative, whole, is_directory)

@@ -10,7 +10,7 @@ from types import MappingProxyType
 from pacha.errors import Concern
 from pacha.files.entry import Entry
 from pacha.files.owners import Accounts
-from pacha.files.paths import rebase
+from pacha.files.paths import rebase, strip_target
 from pacha.host.orphans import words
 from pacha.rebuild import accounts, actual_state, renumber, reowning
 from pacha.rebuild import passwd as account_files
@@ -120,7 +120,7 @@ def _plan_paths(
         roots=[place.path for place in keep.roots],
         parents=list(above.values()),
         keep=lambda path: keep.keeps(path, wanted, actual),
-        withheld=lambda path: bound.of(_recorded(path, target)),
+        withheld=lambda path: bound.of(strip_target(path, target)),
         delete=delete, me=Identity.of_process(), confined_to=target if keep.system else b"",
     )  # fmt: skip
     return replace(plan, concerns=(*unseen, *plan.concerns))
@@ -129,11 +129,6 @@ def _plan_paths(
 def _holding(entry: Entry, text: bytes) -> Entry:
     """``entry`` with ``text`` as its content."""
     return entry._replace(size=len(text), sha256=hashlib.sha256(text).digest())
-
-
-def _recorded(path: bytes, target: bytes) -> bytes:
-    """The recorded path of ``path``, which is on disk below ``target``."""
-    return path[len(target.rstrip(b"/")) :]
 
 
 def _mounts() -> list[bytes]:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from pacha.fetch.spool import Spool
 from pacha.files.entry import Entry
+from pacha.files.paths import strip_target
 from pacha.restore.write import Extent
 
 
@@ -31,4 +32,4 @@ class SpooledContent:
         return None if recorded in self.overrides else Extent(*self.spool.place(recorded))
 
     def _recorded(self, entry: Entry) -> bytes:
-        return entry.path[len(self.target.rstrip(b"/")) :]
+        return strip_target(entry.path, self.target)

@@ -54,6 +54,7 @@ def test_nothing_is_within_no_folder() -> None:
 )  # fmt: skip
 def test_a_path_lies_below_the_target_of_a_rehearsal(path: bytes, target: bytes, place: bytes) -> None:
     assert paths.rebase(path, target) == place
+    assert paths.strip_target(place, target) == path
 
 
 @given(PATH, PATH)
