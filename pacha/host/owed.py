@@ -7,15 +7,19 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import count
+from typing import TYPE_CHECKING
 
 from pacha.files import acl
 from pacha.files.entry import Entry, Kind
 from pacha.files.owners import Account, Accounts
 from pacha.store.snapshot import Snapshot
 from pacha.store.state import StateFolder
+
+if TYPE_CHECKING:
+    from pacha.restore.journal import Journal
 
 _ABSENT = "absent"
 _FIRST_FREE = 2**31  #: no system gives out this number or a higher one
@@ -40,53 +44,47 @@ def paths(state: StateFolder) -> frozenset[bytes]:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class PastRebuild:
-    """A rebuild in its journal: of which ``host``, the paths that it restored, and the folders of kept originals."""
+class InterruptedRebuild:
+    """A rebuild of ``host`` ("": unknown) that did not come to its end."""
 
     id: str
     host: str
-    roots: list[bytes]
-    kept: list[bytes]
-    is_rehearsal: bool
 
     @property
     def cure(self) -> str:
-        """What to do where it was interrupted."""
+        """What to do about it."""
         return f"Run the same 'pacha rebuild {self.host or 'HOST'}' again, or take it back: pacha undo"
 
 
-def interrupted_rebuilds(state: StateFolder, last: Snapshot) -> list[PastRebuild]:
+def interrupted_rebuilds(state: StateFolder, last: Snapshot) -> list[InterruptedRebuild]:
     """Interrupted rebuilds of paths watched in ``last`` that were neither finished nor undone nor accepted since.
 
-    Where nothing is watched, all but rehearsals: a fresh machine gets the list of what is watched at the end.
+    Where nothing is watched, all but rehearsals, also one that has put all files in place and ended there: the list of
+    what a fresh machine watches comes with its last step.
     """
-    live = {watched.path for watched in last.live}
-    unfinished = list(_rebuilds(state, only_unfinished=True))
-    accepted = state.read().accepted if unfinished else ()
-    concerned = (each for each in unfinished if each.id not in accepted)
-    return [each for each in concerned if (not live.isdisjoint(each.roots) if live else not each.is_rehearsal)]
+    live, incomplete = {watched.path for watched in last.live}, _journals(state, only_incomplete=True)
+    accepted = state.read().accepted if incomplete else ()
+    found = []
+    for each in incomplete:
+        concerns = not each.closed and not live.isdisjoint(each.roots) if live else not each.target
+        if concerns and each.id not in accepted:
+            found.append(InterruptedRebuild(id=each.id, host=each.started.host if each.started else ""))
+    return found
 
 
 def left_by_rebuilds(state: StateFolder) -> list[bytes]:
     """The folders with content that rebuilds have put aside on this machine, and that are still there."""
     found = [os.fsencode(folder) for folder in sorted(state.path.glob("from-*"))]
-    found += [folder for each in _rebuilds(state, only_unfinished=False) for folder in each.kept]
+    found += [folder for each in _journals(state, only_incomplete=False) for folder in each.kept]
     return [folder for folder in found if os.path.isdir(folder)]
 
 
-def _rebuilds(state: StateFolder, *, only_unfinished: bool) -> Iterator[PastRebuild]:
-    if not (state.path / "rebuilds").is_dir():  # no rebuild: spare the imports
-        return
-    from pacha.restore import journal, journal_records
+def _journals(state: StateFolder, *, only_incomplete: bool) -> list[Journal]:
+    if not (state.path / "rebuilds").is_dir():  # no rebuild: spare the import
+        return []
+    from pacha.restore import journal
 
-    folder = os.fsencode(state.path)
-    for each in journal.unfinished(folder) if only_unfinished else journal.history(folder):
-        records = tuple(each.records)
-        roots = [record.path for record in records if isinstance(record, journal_records.Root)]
-        kept = [record.path for record in records if isinstance(record, journal_records.Keeping)]
-        each.close()
-        host = each.started.host if each.started else ""
-        yield PastRebuild(id=each.id, host=host, roots=roots, kept=kept, is_rehearsal=bool(each.target))
+    return (journal.incomplete if only_incomplete else journal.closed_history)(os.fsencode(state.path))
 
 
 def keep_recorded(

@@ -20,7 +20,7 @@ from pacha.rebuild.packages import PlannedPackages
 from pacha.rebuild.planning import PlannedRebuild, plan_rebuild
 from pacha.rebuild.proposal import Proposal
 from pacha.rebuild.spooled_content import SpooledContent
-from pacha.restore.journal import interrupted, was_cut_off
+from pacha.restore.journal import AFTER, cut_off, interrupted
 
 _UNMOUNTED = "what was mounted there at the last push is not mounted now: what is put back comes beside it"
 
@@ -49,7 +49,8 @@ def propose(attempt: Attempt, planned_hooks: Hooks) -> Proposal:
     planned = planned.led_by(difference.concern for difference in attempt.differences)
     state = os.fsencode(attempt.context.state.path)
     resumes = interrupted(state, partial.restored_roots(attempt.options, fetched), target)
-    again = bool(resumes) or was_cut_off(state)
+    newest = cut_off(state)
+    again = bool(resumes) or (newest is not None and AFTER in newest.marks)
     note, content = fetched.note, SpooledContent(attempt.staging.spool, target, planned.overrides).content
     return Proposal(
         host=attempt.host, tip=fetched.tip, at=note.at, by=note.user, target=target, snapshot=fetched.snapshot,

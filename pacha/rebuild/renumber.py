@@ -197,7 +197,6 @@ def interrupted_renumbering(state: StateFolder, target: bytes = b"") -> Interrup
         for record in journal.records if journal.target == target else ():
             if isinstance(record, Altered):
                 altered.setdefault(record.path, record)
-        journal.close()
     return InterruptedRenumbering(moved, altered) if altered and moved else InterruptedRenumbering()
 
 

@@ -111,10 +111,7 @@ def _undo(journal: Journal) -> Outcome:
 
 def _interrupted(state: bytes) -> set[str]:
     """The ids of the rebuilds that were interrupted and not resumed since."""
-    journals = unfinished(state)
-    for journal in journals:
-        journal.close()
-    return {journal.id for journal in journals}
+    return {journal.id for journal in unfinished(state)}
 
 
 def _record(journal: Journal, interrupted: Collection[str] = ()) -> RebuildRecord:

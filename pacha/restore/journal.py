@@ -17,7 +17,7 @@ from contextlib import suppress
 from pacha.errors import PachaError
 from pacha.files import paths
 from pacha.restore.entries import discard
-from pacha.restore.journal_records import WORD_OF, Mark, Part, Record, Root, Started, Target, decode, encode
+from pacha.restore.journal_records import WORD_OF, Keeping, Mark, Part, Record, Root, Started, Target, decode, encode
 from pacha.system.presence import ABSENT
 from pacha.system.syscalls import sync_file, write_all
 from pacha.text import escape
@@ -123,7 +123,17 @@ class Journal:
     def parts(self) -> frozenset[bytes]:
         """The paths that this rebuild restores."""
         of_parts = frozenset(record.path for record in self._frame if isinstance(record, Part))
-        return of_parts or frozenset(record.path for record in self._frame if isinstance(record, Root))
+        return of_parts or frozenset(self.roots)
+
+    @property
+    def roots(self) -> tuple[bytes, ...]:
+        """The watched paths of its snapshot that it restores."""
+        return tuple(record.path for record in self._frame if isinstance(record, Root))
+
+    @property
+    def kept(self) -> tuple[bytes, ...]:
+        """The folders that it made for originals."""
+        return tuple(record.path for record in self.records if isinstance(record, Keeping))
 
     @property
     def closed(self) -> bool:
@@ -210,14 +220,10 @@ def closed_history(state: bytes) -> list[Journal]:
 
 
 def unfinished(state: bytes) -> list[Journal]:
-    """Return the journals of interrupted rebuilds that were neither resumed nor undone since."""
-    journals = history(state)
+    """Return the journals, closed, of interrupted rebuilds that were neither resumed nor undone since."""
+    journals = closed_history(state)
     completed = {old for journal in journals if journal.marks & _SETTLING for old in journal.resumes}
-    open_journals = [journal for journal in journals if not journal.closed and journal.id not in completed]
-    for journal in journals:
-        if journal not in open_journals:
-            journal.close()
-    return open_journals
+    return [journal for journal in journals if not journal.closed and journal.id not in completed]
 
 
 def interrupted(state: bytes, parts: Sequence[bytes] = (), target: bytes = b"") -> tuple[Started, ...]:
@@ -225,20 +231,20 @@ def interrupted(state: bytes, parts: Sequence[bytes] = (), target: bytes = b"") 
 
     Only rebuilds with the same ``target`` count: a rehearsal resumes none of the original places.
     """
-    starts = []
-    for journal in unfinished(state):
-        if journal.started is not None and journal.target == target and (not parts or _is_within(journal, parts)):
-            starts.append(journal.started)
-        journal.close()
-    return tuple(starts)
+    concerned = (each for each in unfinished(state) if each.target == target)
+    return tuple(each.started for each in concerned if each.started and (not parts or _is_within(each, parts)))
 
 
-def was_cut_off(state: bytes) -> bool:
-    """Whether the newest rebuild to the original places was interrupted in what it does after the files."""
-    marks = [
-        journal.marks for journal in closed_history(state) if not journal.target and "stopped" not in journal.marks
-    ]
-    return bool(marks) and AFTER in marks[-1] and not marks[-1] & {DONE, "undone"}
+def cut_off(state: bytes) -> Journal | None:
+    """Return the newest rebuild to the original places, closed, if it was interrupted, be it after the files."""
+    journals = [each for each in closed_history(state) if not each.target and "stopped" not in each.marks]
+    return journals[-1] if journals and not journals[-1].marks & {DONE, "undone"} else None
+
+
+def incomplete(state: bytes) -> list[Journal]:
+    """Return the ``unfinished`` journals, and the newest if only what comes after the files is missing, all closed."""
+    newest = cut_off(state)
+    return unfinished(state) + ([newest] if newest and newest.closed else [])
 
 
 def _records(lines: Iterable[bytes]) -> Iterator[Record]:

@@ -8,7 +8,7 @@ import pytest
 
 from pacha.files.entry import Kind
 from pacha.host import doctor, overview, owed, status
-from pacha.restore.journal import Journal
+from pacha.restore.journal import AFTER, DONE, Journal
 from pacha.restore.journal_records import Root
 from pacha.store.snapshot import Snapshot
 from pacha.store.state import StateFolder
@@ -53,20 +53,23 @@ def test_what_more_is_recorded_since_is_no_change(tmp_path: Path) -> None:
     assert owed.keep_recorded(folder, now, RECORDED)[1] == {CHILD.path}
 
 
-def interrupted(bar: Standalone, target: bytes = b"") -> str:
+def interrupted(bar: Standalone, target: bytes = b"", came_to: tuple[str, ...] = ("written",)) -> str:
     """A killed rebuild of the host foo on a machine that watches nothing; returns its id."""
     context = bar.context("fresh")
     journal = Journal.begin(bytes(context.state.path), "foo", target=target)
     journal.write(Root(bar.path))
-    journal.mark("written")
-    journal.sync()
+    for word in came_to:
+        journal.mark(word)
     journal.close()
     return journal.id
 
 
-def test_a_killed_rebuild_of_a_fresh_machine_is_named_wherever_one_looks(bar: Standalone) -> None:
+@pytest.mark.parametrize("came_to", [("written",), ("written", "finished"), ("written", AFTER, "finished")])
+def test_a_killed_rebuild_of_a_fresh_machine_is_named_wherever_one_looks(
+    bar: Standalone, came_to: tuple[str, ...]
+) -> None:
     """Nothing is watched there yet: the list comes with the last step of the rebuild."""
-    begun, context = interrupted(bar), bar.context("fresh")
+    begun, context = interrupted(bar, came_to=came_to), bar.context("fresh")
     assert status.status(context).unfinished == (begun,)
     seen = overview.overview(context)
     assert ("rebuild", "interrupted") in seen.lines and seen.steps[0][0] == "pacha rebuild foo"
@@ -75,9 +78,13 @@ def test_a_killed_rebuild_of_a_fresh_machine_is_named_wherever_one_looks(bar: St
     assert "'pacha rebuild foo'" in cures["rebuild"] and "restore-db" not in cures["watched"]
 
 
-def test_a_rehearsal_and_what_was_accepted_are_not(bar: Standalone) -> None:
+@pytest.mark.parametrize("end", [(), ("finished",)])
+def test_a_rehearsal_what_came_to_its_end_and_what_was_accepted_are_not(bar: Standalone, end: tuple[str, ...]) -> None:
     context = bar.context("fresh")
-    interrupted(bar, target=b"/elsewhere")
-    assert owed.interrupted_rebuilds(context.state, Snapshot()) == []
-    context.state.update(accepted=(interrupted(bar),))
+    interrupted(bar, target=b"/elsewhere", came_to=("written", *end))
+    interrupted(bar, came_to=("stopped",))
+    for last in (DONE, "undone"):
+        interrupted(bar, came_to=("written", "finished", last))
+        assert owed.interrupted_rebuilds(context.state, Snapshot()) == []
+    context.state.update(accepted=(interrupted(bar, came_to=("written", *end)),))
     assert owed.interrupted_rebuilds(context.state, Snapshot()) == []
