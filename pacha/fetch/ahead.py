@@ -70,7 +70,7 @@ def unpacking_ahead(worker: WorkerProcess, task: Task) -> Iterator[Ahead]:
             ahead.take()
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, kw_only=True)
 class _Reading:
     """In the second process: the files of ``task`` by the path of their log, and what is in the ``spool`` so far."""
 
@@ -121,8 +121,9 @@ def begin(task: Task) -> bool:
     single = {item.stored[0]: n for n, item in enumerate(items) if len(item.stored) == 1 and item.sealed is None}
     reader = hg.OneRevisionReader.of_plain(task.path)
     path, spool = open_spool(task)
-    unpacked = UnpackedFile(path, 0, spool.tell(), sound=True)
-    _READING.append(_Reading(task, {reader.log(name): n for name, n in single.items()}, reader, spool, unpacked))
+    unpacked = UnpackedFile(spool=path, count=0, start=spool.tell(), sound=True)
+    logs = {reader.log(name): n for name, n in single.items()}
+    _READING.append(_Reading(task=task, logs=logs, reader=reader, spool=spool, unpacked=unpacked))
     return True
 
 

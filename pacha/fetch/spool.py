@@ -23,7 +23,7 @@ _CHUNK = 1 << 20
 _CONTENT = ".content"
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, kw_only=True)
 class Spool:
     """What is unpacked so far. The process ``worker`` helps.
 

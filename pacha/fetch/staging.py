@@ -89,7 +89,7 @@ class Staging:
         signers = load_signers(context.config.signers, context.config.signers_revoked)
         return cls(
             folder=staging_dir.create(context), context=context, host=host, master=master, signers=signers,
-            on_file=on_file, on_expected=on_expected, spool=Spool(worker), identities=identities,
+            on_file=on_file, on_expected=on_expected, spool=Spool(worker=worker), identities=identities,
         )  # fmt: skip
 
     def remove(self) -> None:

@@ -57,7 +57,7 @@ class Task:
     opener: Opener = field(default_factory=Opener)
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, kw_only=True)
 class UnpackedFile:
     """The next ``count`` files of a task are in the file ``spool``, one after the other from the offset ``start``.
 
@@ -126,7 +126,7 @@ def unpack(task: Task) -> UnpackedFile:
     read, (path, spool) = repository.reader(task.node), open_spool(task)
     with hg.frequent_gc(), spool:
         offset = spool.tell()
-        unpacked = UnpackedFile(path, len(task.items), offset)
+        unpacked = UnpackedFile(spool=path, count=len(task.items), start=offset)
         try:
             for item in map(Item._make, task.items):
                 try:

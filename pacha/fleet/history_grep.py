@@ -113,7 +113,10 @@ def _matches(history: History, pattern: re.Pattern[bytes], folders: Sequence[byt
     for watched in history.watched(revisions[0]):
         if watched.node is None or watched.repository == DATABASE or not _meets(watched, folders):
             continue
-        naming = Naming(history, watched.repository, watched.node, revisions[::-1], history.watched)
+        naming = Naming(
+            history=history, name=watched.repository, node=watched.node,
+            revisions=revisions[::-1], watched=history.watched,
+        )  # fmt: skip
         repository = history.repository(watched.repository, watched.node)
         for revision, data in repository.contents(partial(_is_wanted, watched, folders)):
             if not data.startswith(HEADER) and (lines := matching_lines(pattern, data)) is not None:

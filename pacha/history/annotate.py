@@ -39,7 +39,10 @@ def annotate(history: History, snapshot: Snapshot, entry: Entry, newest: hg.Revi
     lines = history.repository(watched.repository, node).annotate(node, name)
     if b"".join(line for _, line in lines) != text:
         raise _damaged(entry, watched)
-    naming = Naming(history, watched.repository, node, _until(history, newest), partial(_watched, history))
+    naming = Naming(
+        history=history, name=watched.repository, node=node,
+        revisions=_until(history, newest), watched=partial(_watched, history),
+    )  # fmt: skip
     first = {node: naming.first(node) for node in dict(lines)}
     return [AnnotatedLine(first[node], line) for node, line in lines]
 

@@ -34,7 +34,7 @@ from pacha.text import escape
 Content = Callable[[Entry], bytes | None]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Side:
     """One side of a comparison: its label for people, its entries, their content.
 
@@ -50,7 +50,7 @@ class Side:
     packages: Callable[[], bytes | None] = lambda: None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Difference:
     """A path that differs; ``old`` or ``new`` is None where it is missing. ``changes``: the aspects, where both exist.
 
@@ -62,8 +62,8 @@ class Difference:
     path: bytes
     old: Entry | None
     new: Entry | None
-    changes: tuple[Change, ...]
-    hunks: tuple[bytes, ...] | None
+    changes: tuple[Change, ...] = ()
+    hunks: tuple[bytes, ...] | None = None
     unwatched: bool = False
     purged: str = ""
 
@@ -108,12 +108,12 @@ def sides(
 def of_snapshot(history: History, revision: hg.Revision | None) -> Side:
     """A snapshot as a side; None: before the first one."""
     if revision is None:
-        return Side("nothing", {}, lambda entry: b"")
+        return Side(label="nothing", entries={}, content=lambda entry: b"")
     snapshot = history.snapshot(revision)
     return Side(
-        revision.node[:12],
-        snapshot.entries,
-        lambda entry: b"".join(history.content(snapshot, entry)),
+        label=revision.node[:12],
+        entries=snapshot.entries,
+        content=lambda entry: b"".join(history.content(snapshot, entry)),
         watched=snapshot.live,
         packages=lambda: find_text(history, revision, snapshot, PACKAGES),
     )
@@ -134,8 +134,14 @@ def of_disk(context: Context, with_packages: bool = False) -> Side:
     wanted = SealRules(seal, tops).wanted(result.entries)
     entries = {path: _digested(entry, roots, path in wanted) for path, entry in result.entries.items()}
     told = packages.tell(context.state, remember=False, sealed=seal, roots=tops) if with_packages else Told()
-    concerns = (*result.concerns, *told.concerns)
-    return Side("now", entries, lambda entry: _read(entry, roots), concerns, tuple(roots), lambda: told.text)
+    return Side(
+        label="now",
+        entries=entries,
+        content=lambda entry: _read(entry, roots),
+        concerns=(*result.concerns, *told.concerns),
+        watched=tuple(roots),
+        packages=lambda: told.text,
+    )
 
 
 def compare(old: Side, new: Side, paths: Sequence[bytes] = (), *, with_content: bool = True) -> Iterator[Difference]:
@@ -154,14 +160,14 @@ def compare(old: Side, new: Side, paths: Sequence[bytes] = (), *, with_content: 
             continue
         aspects = differences(before, after) if before and after else []
         if before and not after and not keeps(before):
-            yield Difference(path, before, None, (), None, unwatched=True)
+            yield Difference(path=path, old=before, new=None, unwatched=True)
         elif aspects or not (before and after):
             try:
                 shown = with_content and not _is_sealed(before) and not _is_sealed(after)
                 hunks, purged = _hunks(old, new, before, after) if shown else None, ""
             except PurgedError as error:
                 hunks, purged = None, error.why
-            yield Difference(path, before, after, tuple(aspects), hunks, purged=purged)
+            yield Difference(path=path, old=before, new=after, changes=tuple(aspects), hunks=hunks, purged=purged)
 
 
 def compare_packages(old: Side, new: Side) -> tuple[PackageChange, ...]:

@@ -12,7 +12,7 @@ from pacha.store import hg
 from pacha.store.snapshot import Watched
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, kw_only=True)
 class Naming:
     """Which of the ``revisions`` of ``db``, oldest first, name a revision of the content repository ``name``.
 

@@ -31,7 +31,7 @@ _TEXT = """\
 """
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Answers:
     """What the operator answered. ``user`` "", ``key`` "" and ``port`` None: ssh's own default.
 

@@ -45,6 +45,7 @@ class BlobSource:
 
     def __init__(
         self,
+        *,
         watched: Watched,
         written: Mapping[bytes, Entry],
         descent: DirectoryFds,

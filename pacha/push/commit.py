@@ -66,6 +66,7 @@ def _differs(old: Entry | None, new: Entry | None) -> bool:
 def commit(
     repository: hg.Repository,
     watched: Watched,
+    *,
     parent: str,
     base: Mapping[bytes, Entry],
     new: Mapping[bytes, Entry],
@@ -93,8 +94,11 @@ def commit(
         activity.begin(f"reading and recording what changed below {escape(watched.path)}", len(written))
         with DirectoryFds(watched.path if not watched.single else os.path.dirname(watched.path)) as descent:
             source = BlobSource(
-                watched, written, descent, base, work.recorded, lambda name: repository.reader(node)(name), sealer,
-                lambda entry, status: entry if entry.path in owed else metadata.as_owned(entry, status, accounts),
+                watched=watched, written=written, descent=descent, base=base, recorded=work.recorded,
+                before=lambda name: repository.reader(node)(name), sealer=sealer,
+                as_owned=lambda entry, status: entry
+                if entry.path in owed
+                else metadata.as_owned(entry, status, accounts),
             )  # fmt: skip
             try:
                 second = source.shared(sharing) if sharing and not (base or owed) else None

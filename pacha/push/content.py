@@ -106,8 +106,8 @@ def _commit_on(
         old = {}
         lost_local_history.tell(session, watched.path)
     return commit.commit(
-        repository, watched, parent, old, change.new, change.note, session.accounts, session.sealing.sealer,
-        change.owed, session.sharing,
+        repository, watched, parent=parent, base=old, new=change.new, note=change.note, accounts=session.accounts,
+        sealer=session.sealing.sealer, owed=change.owed, sharing=session.sharing,
     )  # fmt: skip
 
 

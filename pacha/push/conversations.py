@@ -31,7 +31,7 @@ _PATIENCE = 1.0  #: seconds to wait for what is under way when a push ends early
 _MOST_OPEN = 5  #: conversations; a connection carries seven streams, one of them the control channel
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, kw_only=True)
 class Conversations:
     """The conversations with the repositories of ``host`` on ``master``.
 

@@ -113,7 +113,7 @@ class MasterTarget:
         """The conversations with its repositories."""
         if self._conversations is None:
             master, probe = self.connection
-            self._conversations = Conversations(master, self.host, is_new=probe.changelog is None)
+            self._conversations = Conversations(master=master, host=self.host, is_new=probe.changelog is None)
         return self._conversations
 
     def open_ahead(self, names: Iterable[str]) -> None:

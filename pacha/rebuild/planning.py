@@ -60,6 +60,7 @@ def plan_rebuild(
     snapshot: Snapshot,
     account_texts: Mapping[bytes, bytes],
     options: RebuildOptions,
+    *,
     interrupted: renumber.InterruptedRenumbering = renumber.InterruptedRenumbering(),  # noqa: B008
     holes: Mapping[bytes, int] = MappingProxyType({}),
     parts: tuple[bytes, ...] = (),

@@ -84,8 +84,9 @@ def _planned(attempt: Attempt, compared: _Compared) -> PlannedRebuild:
     kept = {**fetched.purged, **sealing.own_word(attempt.context, options)}
     spared = compared.bound.without(kept, fetched.shut)
     return plan_rebuild(
-        fetched.snapshot, texts, options, attempt.interrupted_renumbering, spool.holes, fetched.roots, orphans, spared
-    )
+        fetched.snapshot, texts, options, interrupted=attempt.interrupted_renumbering, holes=spool.holes,
+        parts=fetched.roots, remembered=orphans, bound=spared,
+    )  # fmt: skip
 
 
 def _without_content(attempt: Attempt, planned: PlannedRebuild, clear: Mapping[bytes, str]) -> PlannedRebuild:

@@ -24,7 +24,7 @@ from pacha.store.snapshot import Snapshot, Watched
 from pacha.text import escape
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Restored:
     """What was restored: the newest snapshot (hex node, seconds since the epoch) and the watched paths."""
 
@@ -76,7 +76,9 @@ def _restore(
     told = database.read(context.state.database, whole=False).live
     adoption.adopt(context, host, staging, fetched, context.master())
     watched = _watch_also(context, fetched.snapshot, told, warn)
-    return Restored(host, fetched.tip, fetched.note.at, watched, differences, signed)
+    return Restored(
+        host=host, tip=fetched.tip, at=fetched.note.at, watched=watched, differences=differences, signed=signed
+    )
 
 
 def _watch_also(

@@ -20,7 +20,7 @@ from pacha.restore.outcome import Outcome
 from pacha.restore.undo_preview import UndoStep
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RebuildRecord:
     """An earlier rebuild: its id, its host, its start (seconds since the epoch), how far it came.
 
@@ -122,4 +122,6 @@ def _record(journal: Journal, interrupted: Collection[str] = ()) -> RebuildRecor
     host, at = (started.host, started.at) if started else ("", 0)
     packages = os.path.exists(os.path.join(journal.folder, LOG))
     restarted = RESTARTED in marks or (AFTER in marks and "finished" in marks and DONE not in marks)
-    return RebuildRecord(journal.id, host, at, state, journal.target, packages, restarted)
+    return RebuildRecord(
+        id=journal.id, host=host, at=at, state=state, target=journal.target, packages=packages, restarted=restarted
+    )

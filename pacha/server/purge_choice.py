@@ -43,7 +43,7 @@ class PurgeOrder:
         return not (self.before or self.at or self.older_than)
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, kw_only=True)
 class ErasedPath:
     """What is erased of a path: the revisions that brought it in, its bytes, when first and last, who pushed it."""
 
@@ -55,7 +55,7 @@ class ErasedPath:
     users: list[str] = field(default_factory=list)
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, kw_only=True)
 class Choice:
     """The chosen ``revisions``, and what they are by path; ``places`` as in ``Purge``.
 
@@ -184,7 +184,7 @@ def _choose_in(
             if not order.also_newest:
                 continue
         chosen.revisions.setdefault(name, {}).setdefault(revision.name, set()).add(revision.node)
-        _count(chosen.paths.setdefault(path, ErasedPath(path)), revision, repository.note(revision.brought_by))
+        _count(chosen.paths.setdefault(path, ErasedPath(path=path)), revision, repository.note(revision.brought_by))
 
 
 def _ids(history: HostHistory, repository: hg.Repository, name: str, snapshots: Iterable[str]) -> set[_Id]:

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 _COUNT = struct.Struct("=Q")
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, kw_only=True)
 class Activity:
     """Work that takes long: what it is, how many of its parts (``total``; 0: unknown) are ``done``, and their bytes.
 
@@ -50,7 +50,7 @@ def begin(what: str, total: int = 0, counter: Callable[[], int] | None = None, *
     processes call ``advance`` as well.
     """
     global _now
-    _now = Activity(what, total, counter=counter, shared=mmap.mmap(-1, _COUNT.size) if shared else None)
+    _now = Activity(what=what, total=total, counter=counter, shared=mmap.mmap(-1, _COUNT.size) if shared else None)
 
 
 def advance(done: int = 0, size: int = 0) -> None:

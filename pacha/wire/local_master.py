@@ -126,7 +126,7 @@ class LocalMaster:
         began, path = time.monotonic(), self._path(host, name, STORE)
         with local_store.descend(self.hosts_path, host, f"{name}/{STORE}") as store:
             owner = os.stat(self._path(host), follow_symlinks=False).st_uid
-            copy = local_store.StoreCopy(path, inbox, frozenset([owner, 0, os.geteuid()]))
+            copy = local_store.StoreCopy(path=path, inbox=inbox, owners=frozenset([owner, 0, os.geteuid()]))
             for received in copy.run(store):
                 on_file(received)
         return scp.Totals(copy.files, copy.size, time.monotonic() - began)
@@ -224,7 +224,7 @@ def _fill(temporary: bytes, repository: str, names: Iterable[bytes]) -> None:
         shutil.rmtree(where)
         os.mkdir(where, 0o700)
         with _opened(whence) as store, _opened(where) as inbox:
-            copy = local_store.StoreCopy(whence, inbox, frozenset([os.geteuid()]))
+            copy = local_store.StoreCopy(path=whence, inbox=inbox, owners=frozenset([os.geteuid()]))
             for name in names:
                 copy.add(store, name)
     except (OSError, PachaError):

@@ -122,7 +122,7 @@ def check_own(path: bytes) -> None:
         raise linked(shared)
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, kw_only=True)
 class StoreCopy:
     """A copy of one store into ``inbox`` (a descriptor). ``owners``: the users whose files may be in it."""
 

@@ -312,6 +312,24 @@ def test_annotations_are_not_evaluated() -> None:
     assert breaches(evaluates_annotations) == []
 
 
+def places_of_many_fields(module: str, tree: ast.AST) -> list[str]:
+    """The constructors of more than five fields that take more than five without their names."""
+    found = []
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ClassDef) and "dataclass" in "".join(map(ast.unparse, node.decorator_list)):
+            fields = [each for each in node.body if isinstance(each, ast.AnnAssign)]
+            given = [each for each in fields if "init=False" not in ast.unparse(each)]
+            if len(given) > 5 and "kw_only=True" not in "".join(map(ast.unparse, node.decorator_list)):
+                found.append(f"{module}.{node.name}")
+        if isinstance(node, ast.FunctionDef) and node.name == "__init__" and len(node.args.args) - 1 > 5:
+            found.append(f"{module}:{node.lineno}")
+    return found
+
+
+def test_constructors_of_many_fields_take_them_by_name() -> None:
+    assert breaches(places_of_many_fields) == []
+
+
 def late_imports(module: str, tree: ast.AST) -> list[str]:
     """The imports inside functions, each a line."""
     functions = [node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef)]

@@ -64,7 +64,8 @@ def init_command(
         paths = tuple(_asked("What to watch, separated by spaces", "/etc", "--watch").split())
     private = None if alone else _key(key)
     key_setting = "" if private is None or (key is None and private == init.usual_key()) else str(private)
-    answers = _sealing(init.Answers(host, user, hostname, key_setting, port), [os.fsencode(path) for path in paths])
+    answers = init.Answers(host=host, user=user, hostname=hostname, key=key_setting, port=port)
+    answers = _sealing(answers, [os.fsencode(path) for path in paths])
     return _set_up(cli_context, answers, place, paths, private, force)
 
 

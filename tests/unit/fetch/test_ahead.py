@@ -56,7 +56,7 @@ def arrive(spool: Spool, repository: Repository, folder: Path, logs: Iterable[by
 def test_what_arrives_is_unpacked_once(
     repository: Repository, tmp_path: Path, worker: WorkerProcess, calls: list[str]
 ) -> None:
-    spool = Spool(worker)
+    spool = Spool(worker=worker)
     arrive(spool, repository, tmp_path, [b"requires", *reversed(LOGS), b"00manifest.i"])
     check(spool)
     assert calls.count("go_on") > 3 and calls[-1] == "finish" and "unpack_parallel" not in calls
@@ -65,7 +65,7 @@ def test_what_arrives_is_unpacked_once(
 
 
 def test_without_a_second_process(repository: Repository, tmp_path: Path) -> None:
-    spool = Spool(None)
+    spool = Spool()
     arrive(spool, repository, tmp_path, LOGS)
     check(spool)
     spool.close()
@@ -74,7 +74,7 @@ def test_without_a_second_process(repository: Repository, tmp_path: Path) -> Non
 def test_a_second_process_that_ends_is_done_without(
     repository: Repository, tmp_path: Path, worker: WorkerProcess
 ) -> None:
-    spool, given = Spool(worker), None
+    spool, given = Spool(worker=worker), None
     given = task(spool, repository, tmp_path)
     with spool.arriving(given) as arrived:
         for log in LOGS[:100]:
@@ -92,7 +92,7 @@ def test_what_the_manifest_does_not_name_is_forgotten(
 ) -> None:
     monkeypatch.setattr("pacha.store.hg.Reader.names", lambda reader, name, node, link: name != b"017")
     with WorkerProcess.start() as worker:
-        spool = Spool(worker)
+        spool = Spool(worker=worker)
         arrive(spool, repository, tmp_path, LOGS)
         check(spool)
         assert worker is None or calls[-2:] == ["finish", "unpack_parallel"]
@@ -101,19 +101,19 @@ def test_what_the_manifest_does_not_name_is_forgotten(
 
 def test_damage_is_told_as_ever(repository: Repository, tmp_path: Path, worker: WorkerProcess) -> None:
     with pytest.raises(DamagedError, match="/foo/007 is not as it was pushed"):
-        arrive(Spool(worker), repository, tmp_path, LOGS, 7)
+        arrive(Spool(worker=worker), repository, tmp_path, LOGS, 7)
     log = Path(repository.path, ".hg/store/data/009.i")
     data = bytearray(log.read_bytes())
     data[-1] ^= 1
     log.write_bytes(data)
     with pytest.raises(DamagedError, match="repository"):
-        arrive(Spool(worker), repository, tmp_path, LOGS)
+        arrive(Spool(worker=worker), repository, tmp_path, LOGS)
 
 
 def test_a_second_try_leaves_nothing_of_the_first(
     repository: Repository, tmp_path: Path, worker: WorkerProcess
 ) -> None:
-    spool = Spool(worker)
+    spool = Spool(worker=worker)
     with pytest.raises(ConnectionError), spool.arriving(task(spool, repository, tmp_path)) as arrived:
         for log in LOGS[:64]:
             assert worker.answers(5000)
@@ -132,7 +132,7 @@ def test_logs_of_several_revisions_are_left_to_the_end(
     first = repository.heads()[0]
     again = repository.commit(first, texts, [], lambda name: Blob(b"else"), Note("a note", "somebody", 0.0))
     repository.commit(again, texts, [], lambda name: Blob(texts[name]), Note("a note", "somebody", 0.0))
-    spool = Spool(worker)
+    spool = Spool(worker=worker)
     arrive(spool, repository, tmp_path, LOGS)
     check(spool)
     spool.close()
@@ -156,7 +156,7 @@ def test_nothing_is_read_after_damage(
 
 
 def test_a_signal_waits_for_nothing(repository: Repository, tmp_path: Path, worker: WorkerProcess) -> None:
-    spool, began = Spool(worker), time.monotonic()
+    spool, began = Spool(worker=worker), time.monotonic()
     with pytest.raises(KeyboardInterrupt), spool.arriving(task(spool, repository, tmp_path)):
         assert worker.answer()  # that it has begun
         worker.ask(time.sleep, 10)

@@ -26,7 +26,7 @@ from tests.support.unpacking import (  # noqa: F401  (two are fixtures)
 
 
 def unpacked(repository: Repository, tmp_path: Path, worker: WorkerProcess | None, *wrong: int) -> Spool:
-    spool = Spool(worker)
+    spool = Spool(worker=worker)
     spool.add(task(spool, repository, tmp_path, *wrong))
     return spool
 
@@ -97,7 +97,7 @@ def test_damage_is_told(
 
 def test_a_revision_that_is_not_there(repository: Repository, tmp_path: Path, worker: WorkerProcess) -> None:
     watched = Watched(path=b"/foo", single=False, repository="foo", node="1" * 40)
-    spool = Spool(worker)
+    spool = Spool(worker=worker)
     with pytest.raises(DamagedError, match=r"^The repository 'foo' on the master has no revision 111111111111"):
         spool.add(spool.task(repository.path, watched, entries(), tmp_path))
 

@@ -20,7 +20,7 @@ FILE = entry_at(b"/a/f", size=3, sha256=b"1" * 32)
 
 
 def side(*entries: Entry, content: bytes | None = b"") -> Side:
-    return Side("side", {entry.path: entry for entry in entries}, lambda entry: content)
+    return Side(label="side", entries={entry.path: entry for entry in entries}, content=lambda entry: content)
 
 
 def letters(old: Side, new: Side, *paths: bytes) -> dict[bytes, str]:

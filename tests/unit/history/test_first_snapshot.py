@@ -15,5 +15,5 @@ def test_the_snapshot_that_came_with_it(bar: Standalone) -> None:
     with open_history(bar.context()) as history:
         revisions = list(history.revisions)[::-1]
         nodes = [history.watched(revision)[0].node or "" for revision in revisions]
-        naming = Naming(history, "foo", nodes[-1], revisions, history.watched)
+        naming = Naming(history=history, name="foo", node=nodes[-1], revisions=revisions, watched=history.watched)
         assert [naming.first(node).node for node in nodes] == tips == [revision.node for revision in revisions]

@@ -15,7 +15,7 @@ from pacha.host import init
 from pacha.host.init import Answers
 from tests.support.standalone import Standalone, standalone_host  # noqa: F401  (a fixture)
 
-ANSWERS = Answers("m.example", "bar_user", "bar", "/k", 2222)
+ANSWERS = Answers(host="m.example", user="bar_user", hostname="bar", key="/k", port=2222)
 
 
 def test_what_is_written_is_what_was_answered(tmp_path: Path) -> None:
@@ -101,7 +101,7 @@ def test_a_key_needs_no_other_program_and_is_as_ssh_takes_it(tmp_path: Path, mon
 
 def test_where_there_is_no_public_half_it_is_made_first(tmp_path: Path) -> None:
     for key, command in (("/k", "ssh-keygen -y -f /k > bar.pub"), ("", "ssh-keygen -t ed25519")):
-        answers = Answers("m", "u", "bar", key)
+        answers = Answers(host="m", user="u", hostname="bar", key=key)
         steps = init.next_steps(answers, init.check(answers, tmp_path / "c", []), "")
         made = next(number for number, step in enumerate(steps) if command in step)
         assert made < next(number for number, step in enumerate(steps) if "< bar.pub" in step)

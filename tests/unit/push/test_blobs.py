@@ -36,9 +36,9 @@ def source(descent: DirectoryFds, *files: Path, known: bool = False, parts: int 
     written = {os.path.basename(entry.path): entry for entry in entries}
     written |= {names.part(name, number): entry for name, entry in written.items() for number in range(parts)}
     return BlobSource(
-        Watched(path=top, single=False, repository="foo"), written, descent,
-        [entry.path for entry in entries] if known else (), frozenset(), lambda name: b"", None,
-        lambda entry, status: entry,
+        watched=Watched(path=top, single=False, repository="foo"), written=written, descent=descent,
+        base=[entry.path for entry in entries] if known else (), recorded=frozenset(), before=lambda name: b"",
+        sealer=None, as_owned=lambda entry, status: entry,
     )  # fmt: skip
 
 

@@ -47,7 +47,9 @@ class Host:
     def commit(self, new: dict[bytes, Entry], parent: str | None = None) -> module.Committed:
         """Commit ``new``; the snapshot is not made yet."""
         parent = parent or self.watched.node or NULL
-        return module.commit(self.repository, self.watched, parent, self.entries, new, NOTE, NOBODY)
+        return module.commit(
+            self.repository, self.watched, parent=parent, base=self.entries, new=new, note=NOTE, accounts=NOBODY
+        )
 
     def keep(self, done: module.Committed, new: dict[bytes, Entry]) -> None:
         """Make the snapshot, as a push does."""

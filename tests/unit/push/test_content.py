@@ -74,7 +74,7 @@ def test_what_the_disk_here_refuses_is_tried_once_and_is_no_fault_of_the_master(
     bar.push()
     tries = []
 
-    def refuse(*_: object) -> NoReturn:
+    def refuse(*_: object, **__: object) -> NoReturn:
         tries.append(1)
         raise PachaError("It cannot be written.", "no space left", "Make room.", code="disk-refused")
 

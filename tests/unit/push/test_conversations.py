@@ -39,7 +39,7 @@ def test_conversations_in_one_channel_are_not_piled_up(tmp_path: Path) -> None:
     """There is room for some, and one ends there only when all that began within it have ended."""
     path = hg.Repository.open(str(tmp_path / "theirs"), create=True).path
     master = Nesting(path)
-    conversations = Conversations(master, "bar", is_new=False)  # type: ignore[arg-type]
+    conversations = Conversations(master=master, host="bar", is_new=False)  # type: ignore[arg-type]
     for number in range(5):
         with conversations.peer(str(number)) as peer:
             assert peer.heads() == () and master.open == 1

@@ -89,7 +89,7 @@ def test_the_log_and_the_list_of_rebuilds_fit(monkeypatch: pytest.MonkeyPatch) -
     at_terminal(monkeypatch)
     logged = LogEntry("a" * 40, 1e9, "root@vm 127.0.0.1", "", {"changed": 1, "removed": 1})
     assert len(history.log_line(logged, "bar", 2e9)) <= 80
-    past = RebuildRecord("20261124T090354.459497832Z-a986cafe", "bar", 1e9, "finished")
+    past = RebuildRecord(id="20261124T090354.459497832Z-a986cafe", host="bar", at=10**9, state="finished")
     assert len(rebuild.past_line(past)) <= 80 and past.id not in rebuild.past_line(past)
 
 

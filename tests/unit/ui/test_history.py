@@ -14,7 +14,7 @@ FILE = entry_at(b"/a", mtime_ns=0, size=4, sha256=b"1" * 32, stored=b"a")
 
 
 def side(entry: Entry | None, content: bytes = b"", label: str = "side") -> Side:
-    return Side(label, {} if entry is None else {entry.path: entry}, lambda _: content)
+    return Side(label=label, entries={} if entry is None else {entry.path: entry}, content=lambda _: content)
 
 
 def lines(old: Side, new: Side) -> list[str]:
@@ -73,7 +73,7 @@ def test_what_is_no_text_or_large_is_told_by_its_sizes() -> None:
 
 def test_a_path_that_looks_like_an_option_or_a_command_is_only_shown() -> None:
     odd = FILE._replace(path=b"/\x1b]0;x\x07\n")
-    difference = Difference(odd.path, odd, odd._replace(mode=0o600), ("mode 0644 -> 0600",), None)
+    difference = Difference(path=odd.path, old=odd, new=odd._replace(mode=0o600), changes=("mode 0644 -> 0600",))
     assert history.name_line(difference) == b"m /\\x1b]0;x\\x07\\x0a\n"
 
 
@@ -95,7 +95,11 @@ def test_ages(seconds: float, age: str) -> None:
 
 def test_names_of_one_file_are_the_same_whatever_number_they_have() -> None:
     def linked(number: int, *paths: bytes) -> Side:
-        return Side("side", {path: FILE._replace(path=path, link_group=number) for path in paths}, lambda _: b"")
+        return Side(
+            label="side",
+            entries={path: FILE._replace(path=path, link_group=number) for path in paths},
+            content=lambda _: b"",
+        )
 
     assert list(compare(linked(1, b"/a", b"/b"), linked(2, b"/a", b"/b"))) == []
     found = compare(linked(1, b"/a", b"/b", b"/c"), linked(2, b"/a", b"/b"))

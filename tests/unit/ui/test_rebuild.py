@@ -79,7 +79,9 @@ def test_each_step_is_told_to_whoever_asked_for_more(
 
 
 def test_a_past_rebuild_is_one_line_that_fits(monkeypatch: pytest.MonkeyPatch) -> None:
-    past = RebuildRecord("20261124T090354.459497832Z-a986cafe", "bar", 10**9, "finished", b"/t\xff\x1b")
+    past = RebuildRecord(
+        id="20261124T090354.459497832Z-a986cafe", host="bar", at=10**9, state="finished", target=b"/t\xff\x1b"
+    )
     assert past.id in ui.past_line(past) and ui.past_line(past).isprintable()
     at_terminal(monkeypatch)
     assert past.id not in ui.past_line(past)
