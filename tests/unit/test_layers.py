@@ -330,6 +330,17 @@ def test_constructors_of_many_fields_take_them_by_name() -> None:
     assert breaches(places_of_many_fields) == []
 
 
+def many_parameters(module: str, tree: ast.AST) -> list[str]:
+    """The commands that take more than eight parameters beside their context."""
+    functions = [node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef) and node.decorator_list]
+    commands = [each for each in functions if module.startswith("cli.commands.")]
+    return [f"{module}.{each.name}" for each in commands if len([*each.args.args, *each.args.kwonlyargs]) > 8 + 1]
+
+
+def test_commands_of_many_options_take_them_as_one() -> None:
+    assert breaches(many_parameters) == []
+
+
 def late_imports(module: str, tree: ast.AST) -> list[str]:
     """The imports inside functions, each a line."""
     functions = [node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef)]

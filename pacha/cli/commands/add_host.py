@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import BinaryIO
+from dataclasses import dataclass
+from typing import Any, BinaryIO
 
 import click
 
@@ -16,6 +17,26 @@ from pacha.text import escape
 _KEY_MAX = 1 << 20  #: bytes
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Request:
+    """The arguments of the command line."""
+
+    host: str
+    listed: BinaryIO | None
+    user: str | None
+    key: BinaryIO | None
+    install: str | None
+    replace: bool
+    rebuild_only: bool
+    push_only: bool
+    expires: str | None
+
+    @property
+    def allowed(self) -> add_host.Allowed:
+        """What the key may do."""
+        return add_host.Allowed(self.rebuild_only, self.push_only, self.expires)
+
+
 @cli.command("add-host")
 @click.argument("host", default="", metavar="[HOST]")
 @click.option("--from", "listed", type=click.File("rb"), metavar="FILE", help="Many: a line each, HOST and its key.")
@@ -27,18 +48,7 @@ _KEY_MAX = 1 << 20  #: bytes
 @click.option("--push-only", is_flag=True, help="The key sends what is new, and reads nothing that is kept.")
 @click.option("--expires", metavar="WHEN", help="No longer than this: 12h, 3d, 2w, 2027-01-31, '2027-01-31 18:00'.")
 @click.pass_obj
-def add_host_command(
-    cli_context: CliContext,
-    host: str,
-    listed: BinaryIO | None,
-    user: str | None,
-    key: BinaryIO | None,
-    install: str | None,
-    replace: bool,
-    rebuild_only: bool,
-    push_only: bool,
-    expires: str | None,
-) -> ExitCode:
+def add_host_command(cli_context: CliContext, /, **values: Any) -> ExitCode:
     """On a master: make the folder in which HOST keeps its repositories, and let its key in.
 
     The line for ~/.ssh/authorized_keys lets the key do what HOST needs and nothing else: no shell, no other host,
@@ -48,8 +58,9 @@ def add_host_command(
     Example: pacha add-host bar --key bar.pub --install bar_user
              pacha add-host --from hosts.txt --install pacha
     """
-    allowed = add_host.Allowed(rebuild_only, push_only, expires)
-    if bool(host) == (listed is not None) or (listed is not None and key is not None):
+    request = _Request(**values)
+    listed, is_list = request.listed, request.listed is not None
+    if bool(request.host) == is_list or (is_list and request.key is not None):
         raise UsageError(
             "Which hosts are meant is not clear.",
             "name one HOST, or a list of them with their keys: --from FILE",
@@ -57,38 +68,34 @@ def add_host_command(
             code="add-which-hosts",
         )
     if listed is not None:
-        return _add_all(cli_context, listed.read(MOST_BYTES + 1), user, install, allowed, replace=replace)
-    public_key = key.read(_KEY_MAX) if key is not None else None
-    return _add_one(cli_context, host, public_key, user, install, allowed, replace=replace)
+        return _add_all(cli_context, request, listed.read(MOST_BYTES + 1))
+    return _add_one(cli_context, request)
 
 
-def _add_one(
-    cli_context: CliContext, host: str, public_key: bytes | None, user: str | None, install: str | None,
-    allowed: add_host.Allowed, *, replace: bool,
-) -> ExitCode:  # fmt: skip
+def _add_one(cli_context: CliContext, request: _Request) -> ExitCode:
     """Add a host, and print what came of it."""
-    hosts_path = cli_context.master_config().hosts_path
-    added = add_host.add_host(hosts_path, host, user, public_key, install, allowed, replace=replace)
+    key = request.key.read(_KEY_MAX) if request.key is not None else None
+    added = add_host.add_host(
+        cli_context.master_config().hosts_path, request.host, request.user, key, request.install, request.allowed,
+        replace=request.replace,
+    )  # fmt: skip
     console = cli_context.console
     account = f" (account {added.account})" if added.account else ""
-    console.tell(f"{escape(added.path)} is ready for '{host}'{account}.")
+    console.tell(f"{escape(added.path)} is ready for '{request.host}'{account}.")
     if added.installed:
-        console.tell(f"The key is {added.installed} in {install}'s authorized_keys.")
+        console.tell(f"The key is {added.installed} in {request.install}'s authorized_keys.")
     elif added.line:
         console.tell("The line for ~/.ssh/authorized_keys of that account:")
         click.echo(added.line)
-    return _say_whether_it_runs(cli_context, install, runs=added.runs)
+    return _say_whether_it_runs(cli_context, request.install, runs=added.runs)
 
 
-def _add_all(
-    cli_context: CliContext, text: bytes, user: str | None, install: str | None, allowed: add_host.Allowed, *,
-    replace: bool,
-) -> ExitCode:  # fmt: skip
+def _add_all(cli_context: CliContext, request: _Request, text: bytes) -> ExitCode:
     """Add the hosts of a list, and print what came of it."""
-    console = cli_context.console
+    console, install = cli_context.console, request.install
     hosts_path = cli_context.master_config().hosts_path
     try:
-        added = add_hosts(hosts_path, text, user, install, allowed, replace=replace)
+        added = add_hosts(hosts_path, text, request.user, install, request.allowed, replace=request.replace)
     except HostListError as error:
         console.problems(error.faults)
         raise

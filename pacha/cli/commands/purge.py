@@ -5,7 +5,9 @@ from __future__ import annotations
 import os
 import shlex
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Any
 
 import click
 
@@ -32,16 +34,52 @@ _RECORDED = "There is no such content in the history any more; that is recorded.
 _UNREADABLE = "the snapshot {node} cannot be read; it keeps nothing from being purged"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class _Wish:
-    """What a person wants to be purged of any host; ``limits`` are the options that say so, as words."""
+    """What a person wants to be purged of any host: the options of the command line."""
 
-    order: PurgeOrder
-    limits: str
-    why: str
+    paths: tuple[str, ...]
+    before: str
+    at: tuple[str, ...]
+    older_than: str
+    keep_monthly: int
+    also_newest: bool
     record: bool
+    message: str
     dry_run: bool
     yes: bool
+
+    def with_usual(self, config: Config) -> _Wish:
+        """This, or where nothing says what is to go, what the configuration says of old contents."""
+        if self.paths or self.before or self.at or self.older_than:
+            return self
+        monthly = self.keep_monthly or config.keep_monthly * bool(config.keep)
+        return replace(self, older_than=config.keep or "", keep_monthly=monthly)
+
+    @cached_property
+    def order(self) -> PurgeOrder:
+        """The same, checked. Raises UsageError."""
+        try:
+            older_than = age_seconds(self.older_than) if self.older_than else 0
+        except ValueError as error:
+            raise UsageError(f"{error}.", "", "See: pacha purge --help", code="invalid-age") from None
+        return PurgeOrder(
+            paths=tuple(os.path.normpath(os.fsencode(path)) for path in self.paths), before=self.before, at=self.at,
+            older_than=older_than, keep_monthly=self.keep_monthly, also_newest=self.also_newest,
+        )  # fmt: skip
+
+    @property
+    def limits(self) -> str:
+        """The options as words, for the record and for the same command elsewhere."""
+        words = ["--before", self.before] * bool(self.before) + [word for each in self.at for word in ("--at", each)]
+        words += [BY_AGE, self.older_than] * bool(self.older_than)
+        words += ["--keep-monthly", str(self.keep_monthly)] * bool(self.keep_monthly)
+        return printable(shlex.join(words + ["--also-newest"] * self.also_newest))
+
+    @property
+    def why(self) -> str:
+        """Why, for the record."""
+        return printable(self.message)
 
 
 @cli.command("purge")
@@ -58,21 +96,7 @@ class _Wish:
 @click.option("--dry-run", is_flag=True, help="Only show what would be erased.")
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @click.pass_obj
-def purge_command(
-    cli_context: CliContext,
-    host: str | None,
-    paths: tuple[str, ...],
-    every: bool,
-    before: str,
-    at: tuple[str, ...],
-    older_than: str,
-    keep_monthly: int,
-    also_newest: bool,
-    record: bool,
-    message: str,
-    dry_run: bool,
-    yes: bool,
-) -> ExitCode:
+def purge_command(cli_context: CliContext, /, host: str | None, every: bool, **values: Any) -> ExitCode:
     """On a master: erase the content of PATHs (files, or all below a folder) from every snapshot of HOST.
 
     Who pushed what and when stays. HOST forgets it, too, at its next push; other masters have to be told by the same
@@ -87,14 +111,7 @@ def purge_command(
              pacha purge --all --yes
     """
     config = cli_context.master_config()
-    if not (paths or before or at or older_than):
-        older_than, keep_monthly = config.keep or "", keep_monthly or config.keep_monthly * bool(config.keep)
-    order = PurgeOrder(
-        paths=tuple(os.path.normpath(os.fsencode(path)) for path in paths), before=before, at=at,
-        older_than=_seconds(older_than), keep_monthly=keep_monthly, also_newest=also_newest,
-    )  # fmt: skip
-    limits = _limits(before, at, older_than, keep_monthly, also_newest)
-    wish = _Wish(order=order, limits=limits, why=printable(message), record=record, dry_run=dry_run, yes=yes)
+    wish = _Wish(**values).with_usual(config)
     if every:
         return _of_every_host(cli_context, config, host, wish)
     if host is None:
@@ -184,18 +201,3 @@ def _unattended(console: Console, hosts_path: bytes, host: str, wish: _Wish) -> 
 def _warn(console: Console, host: str, unreadable: tuple[str, ...]) -> None:
     for node in unreadable:
         console.warn(f"{host}: {_UNREADABLE.format(node=node)}")
-
-
-def _seconds(age: str) -> float:
-    """The seconds of an age, 0 for "". Raises UsageError."""
-    try:
-        return age_seconds(age) if age else 0
-    except ValueError as error:
-        raise UsageError(f"{error}.", "", "See: pacha purge --help", code="invalid-age") from None
-
-
-def _limits(before: str, at: tuple[str, ...], older_than: str, keep_monthly: int, also_newest: bool) -> str:
-    """The options as words, for the record and for the same command elsewhere."""
-    words = ["--before", before] * bool(before) + [word for each in at for word in ("--at", each)]
-    words += [BY_AGE, older_than] * bool(older_than) + ["--keep-monthly", str(keep_monthly)] * bool(keep_monthly)
-    return printable(shlex.join(words + ["--also-newest"] * also_newest))
