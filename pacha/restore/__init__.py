@@ -10,6 +10,6 @@
         the permission check, deepest folder first; a plain user's own folder of mode 0555 is open until then
     undo(journal)                                               # puts the originals back
 
-Every path is reached through directory descriptors, one component at a time; no link is followed at or below a root.
+Every path is reached through directory descriptors, one component at a time; at and below a root no link is followed.
 At each moment a path is completely old or completely new. This folder does not know where content comes from.
 """

@@ -45,10 +45,13 @@ def apply(
 ) -> Outcome:
     """Carry out ``plan`` with content from ``source``, recorded in a new ``journal``.
 
-    ``helper`` writes new files beside this process. ``on_step`` is called once for each step, after its longest part.
-    Faults of single paths are in the Outcome and do not stop the rest. Raises PachaError where the disk is full or
-    fails, and what ``source`` raises (DamagedError): both before the first target changes, and everything written is
-    removed again.
+    ``helper`` writes new files beside this process. ``on_step`` is called once for each step: when its content is
+    written or, where it has none, when it is installed. Faults of single paths are in the Outcome and do not stop the
+    rest.
+
+    Raises PachaError where the disk is full or fails, and what ``source`` raises (DamagedError). Then no target has
+    changed and everything written is removed again, with one exception: ``restored-not-durable`` means that everything
+    is installed but could not be synced.
     """
     mask = os.umask(0o077)
     try:
@@ -98,9 +101,9 @@ class _Run:
         self._journalled(self.writer.announce)
         self._journalled(self._open)
         steps = [step for step in self.plan.steps if step.action in _WRITTEN]
-        told = len(self.outcome_builder.concerns)
+        first_new = len(self.outcome_builder.concerns)
         SharedWriting(self.plan, self.writer, helper, on_step).write(steps)
-        self.outcome_builder.put_in_order(told)
+        self.outcome_builder.put_in_order(first_new)
         self.writer.finish_directories()
         self.writer.sync()
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 
 from pacha.files import paths
-from pacha.restore.backup_dir import enter_kept
+from pacha.restore.backup_dir import open_backup_dir
 from pacha.restore.dirfd import SafeDirectories
 from pacha.restore.entries import discard_new, inode_of
 from pacha.restore.inode import open_inode, stamp
@@ -20,13 +20,13 @@ def roots_of(journal: Journal) -> tuple[bytes, ...]:
 
 
 def remove_temporaries(journal: Journal, tree: SafeDirectories) -> None:
-    """Remove an interrupted run's temporary names; first move originals under one to their backup directory.
+    """Remove an interrupted run's temporary names; first move the originals that have one to their backup directory.
 
-    Unreachable paths are skipped: the journal still names them.
+    Paths that cannot be reached are skipped: the journal still names them.
     """
     journal.wait_for_writers()
-    stuck = {record.path: record for record in journal.records if isinstance(record, Displaced)}
-    for record in stuck.values():
+    displaced = {record.path: record for record in journal.records if isinstance(record, Displaced)}
+    for record in displaced.values():
         if record.temporary is not None:
             try:
                 _finish_displacement(record, record.temporary, tree)
@@ -34,7 +34,7 @@ def remove_temporaries(journal: Journal, tree: SafeDirectories) -> None:
                 continue
     for created in journal.records:
         if isinstance(created, Created) and created.temporary is not None:
-            old = stuck[created.path].old if created.path in stuck else None
+            old = displaced[created.path].old if created.path in displaced else None
             try:
                 discard_new(created.temporary, tree.enter(paths.parent(created.path)), old)
             except OSError:
@@ -49,7 +49,7 @@ def restore_times(journal: Journal, tree: SafeDirectories) -> None:
             with open_inode(b".", tree.enter(path)) as (reference, status):
                 stamp(reference, status, touched[path])
         except OSError:
-            continue  # missing, or not ours
+            continue  # missing, or another user's
 
 
 def remove_empty_folders(journal: Journal, tree: SafeDirectories) -> None:
@@ -63,12 +63,9 @@ def remove_empty_folders(journal: Journal, tree: SafeDirectories) -> None:
 
 
 def _finish_displacement(record: Displaced, temporary: bytes, tree: SafeDirectories) -> None:
-    """Move an original to its backup directory, where a run was killed after the exchange of two names."""
-    kept_fd = enter_kept(tree, paths.parent(record.kept))
-    try:
+    """Move an original to its backup directory, if the run was killed between exchanging the names and doing so."""
+    with open_backup_dir(tree, paths.parent(record.kept)) as kept_fd:
         dir_fd = tree.enter(paths.parent(record.path))
         status = os.stat(temporary, dir_fd=dir_fd, follow_symlinks=False)
         if inode_of(status) == record.old:
             rename(temporary, dir_fd, paths.name(record.kept), kept_fd)
-    finally:
-        os.close(kept_fd)

@@ -1,4 +1,4 @@
-"""Compare a wanted entry with the actual one, and find what makes a change impossible. Pure."""
+"""Compare a wanted entry with the actual one, and find what makes a change impossible. Pure: no I/O."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _LETTERS = {
     0x1: "s", 0x2: "u", 0x8: "S", IMMUTABLE: "i", APPEND_ONLY: "a", 0x40: "d", 0x80: "A", 0x400: "m", 0x8000: "t",
     0x10000: "D", 0x20000: "T", 0x800000: "C", OF_A_PROJECT: "P",
 }  # fmt: skip
-#: These a new inode does not get: the first two would keep the rebuild itself out, the third comes with its number.
+#: Flags that a new inode does not get: the first two would block the rebuild itself, ``projects`` sets the third.
 _BY_HAND = IMMUTABLE | APPEND_ONLY | OF_A_PROJECT
 #: Attributes that the kernel, its security modules and overlayfs create (xattr(7)).
 _OF_THE_SYSTEM = (b"security.", b"system.", b"trusted.overlay.")
@@ -44,9 +44,9 @@ def metadata_differs(given: Attributes, actual: Entry, accounts: Accounts) -> st
     if given.mode != actual.mode and actual.kind is not Kind.SYMLINK:  # a symlink has no mode of its own
         parts.append(f"mode {actual.mode:04o} -> {given.mode:04o}")
     if given.uid != actual.uid:
-        parts.append(f"owner {_who(actual.uid, accounts.user_name)} -> {_who(given.uid, accounts.user_name)}")
+        parts.append(f"owner {_account(actual.uid, accounts.user_name)} -> {_account(given.uid, accounts.user_name)}")
     if given.gid != actual.gid:
-        parts.append(f"group {_who(actual.gid, accounts.group_name)} -> {_who(given.gid, accounts.group_name)}")
+        parts.append(f"group {_account(actual.gid, accounts.group_name)} -> {_account(given.gid, accounts.group_name)}")
     if given.xattrs != actual.xattrs:
         parts += _xattr_differences(given, actual)
     if given.mtime_ns != actual.mtime_ns:
@@ -55,7 +55,7 @@ def metadata_differs(given: Attributes, actual: Entry, accounts: Accounts) -> st
 
 
 def moment(mtime_ns: int) -> str:
-    """Return a time (nanoseconds since the epoch) in UTC, to the last digit that counts."""
+    """Return a time (nanoseconds since the epoch) as text in UTC, without zeros at the end of its fraction."""
     seconds, nanoseconds = divmod(mtime_ns, 10**9)
     fraction = f".{nanoseconds:09d}".rstrip("0") if nanoseconds else ""
     try:
@@ -69,7 +69,7 @@ def removable(name: bytes) -> bool:
     return name in ACLS or name == CAPABILITY or not name.startswith(_OF_THE_SYSTEM)
 
 
-def _who(number: int, name_of: Callable[[int], bytes | None]) -> str:
+def _account(number: int, name_of: Callable[[int], bytes | None]) -> str:
     name = name_of(number)
     return str(number) if name is None else f"{escape(name)} ({number})"
 
@@ -90,9 +90,9 @@ def _value(value: bytes | None) -> str:
 
 
 def wanted_flags(wanted: Entry, actual: Entry | None) -> str:
-    """Return in words the recorded inode flags, and the project, to be set by hand ('' if none).
+    """Return in words the recorded inode flags and project that a person has to set ('' if none).
 
-    ``actual`` is None for a new inode. An earlier version recorded ``+P`` without the number.
+    ``actual`` is None for a new inode. An earlier Pacha recorded ``+P`` without the number of the project.
     """
     lost = wanted.flags & (_BY_HAND if actual is None else ~actual.flags)
     if actual is None and wanted.project is not None:
@@ -114,7 +114,7 @@ def letters(flags: int) -> str:
 
 
 def settable(flags: int) -> tuple[int, ...]:
-    """Return those of the recorded inode ``flags`` that a new inode gets, one by one."""
+    """Return the flags, one bit each, that a new inode gets of the recorded ``flags``."""
     return tuple(bit for bit in _LETTERS if flags & bit & ~_BY_HAND) if flags else ()
 
 
@@ -140,9 +140,9 @@ def hindrance(wanted: Entry, actual: Entry | None, parent: Entry | None, *, rena
 
 
 def misplaced(wanted: Sequence[Entry], actual: Mapping[bytes, Entry]) -> frozenset[bytes]:
-    """Return the paths whose hard links differ on disk from those wanted.
+    """Return the paths whose hard links on disk are not the wanted ones.
 
-    One misplaced name makes the whole group misplaced, for all its names must be one inode.
+    One misplaced name makes its whole group misplaced, because all names of a group must be one inode.
     """
     wanted_sets = _names([entry for entry in wanted if entry.kind is not Kind.DIRECTORY])
     actual_sets = _names([entry for entry in actual.values() if entry.kind is not Kind.DIRECTORY])
@@ -152,8 +152,8 @@ def misplaced(wanted: Sequence[Entry], actual: Mapping[bytes, Entry]) -> frozens
             present = actual[entry.path]
             names = wanted_sets.get(entry.link_group, frozenset({entry.path}))
             actual_names = actual_sets.get(present.link_group, frozenset({entry.path}))
-            lonely = entry.link_group is None and present.link_group is not None
-            if lonely or names != actual_names or any(name not in actual for name in names):
+            has_other_names = entry.link_group is None and present.link_group is not None
+            if has_other_names or names != actual_names or any(name not in actual for name in names):
                 wrong |= names
     return frozenset(wrong)
 

@@ -22,32 +22,32 @@ from pacha.text import escape
 
 Inode = tuple[int, int]  # st_dev, st_ino
 
-_OF_AN_EMPTY_FILE = 0x800000  # FS_NOCOW_FL: btrfs takes it of no other (chattr(1))
+_ONLY_WHEN_EMPTY = 0x800000  # FS_NOCOW_FL: btrfs accepts it only for an empty file (chattr(1))
 _FORMATS = {Kind.FIFO: 0o010000, Kind.CHARACTER: 0o020000, Kind.BLOCK: 0o060000}  # inode(7)
 
 
 @dataclass(frozen=True, slots=True)
 class NewEntry:
-    """In words the attributes of a new entry that could not be set, and its inode if it is to have several names."""
+    """A new entry: the attributes that could not be set (in words), and its inode; None for a file with one name."""
 
     troubles: tuple[str, ...]
     inode: Inode | None = None
 
 
 def inode_of(status: os.stat_result) -> Inode:
-    """Return the identity of an inode: device and number."""
+    """Return the device and the number of an inode, which identify it."""
     return status.st_dev, status.st_ino
 
 
 def make_file(name: bytes, dir_fd: int, entry: Entry, wanted: Attributes, chunks: Iterator[bytes]) -> NewEntry:
     """Write a new file ``name`` in ``dir_fd`` from ``chunks``.
 
-    Until it is complete it has mode 0600 and this process's owner. Raises DamagedError where the content differs from
-    ``entry``, and OSError.
+    Until it is complete it has mode 0600 and this process's owner. Raises OSError, and DamagedError where the size or
+    the SHA-256 of the content is not that of ``entry``.
     """
     fd = os.open(name, CREATE, 0o600, dir_fd=dir_fd)
     try:
-        add_flags(fd, wanted.flags & _OF_AN_EMPTY_FILE)  # what fails is told with the other attributes
+        add_flags(fd, wanted.flags & _ONLY_WHEN_EMPTY)  # a failure is reported below
         _fill(fd, entry, chunks)
         troubles = [*add_flags(fd, wanted.flags), *set_attributes(fd, Kind.FILE, wanted)]
         return NewEntry(tuple(troubles), None if entry.link_group is None else inode_of(os.fstat(fd)))
@@ -56,25 +56,28 @@ def make_file(name: bytes, dir_fd: int, entry: Entry, wanted: Attributes, chunks
 
 
 def make_other(name: bytes, dir_fd: int, entry: Entry, wanted: Attributes) -> NewEntry:
-    """Make a new symbolic link, FIFO or device node ``name`` in ``dir_fd``, with its attributes."""
+    """Make a new symbolic link, FIFO or device node ``name`` in ``dir_fd``. Raises OSError."""
     if entry.kind is Kind.SYMLINK:
         os.symlink(entry.target or b"", name, dir_fd=dir_fd)
     else:
         os.mknod(name, _FORMATS[entry.kind] | 0o600, entry.device or 0, dir_fd=dir_fd)
     with open_inode(name, dir_fd) as (reference, status):
-        # The directory may be another user's: change nothing but the inode that we made.
+        # The directory may be another user's: change nothing but the inode made above.
         if kind_of(status.st_mode) is not entry.kind or status.st_nlink != 1 or status.st_uid != os.geteuid():
             raise Changed("somebody else changed the directory meanwhile")
         return NewEntry(tuple(set_attributes(reference, entry.kind, wanted)), inode_of(status))
 
 
 def make_directory(name: bytes, dir_fd: int) -> None:
-    """Make a private directory ``name`` in ``dir_fd``. Raises FileExistsError where the name exists."""
+    """Make a private directory ``name`` in ``dir_fd``. Raises OSError (FileExistsError where the name exists)."""
     os.mkdir(name, 0o700, dir_fd=dir_fd)
 
 
 def finish_directory(name: bytes, dir_fd: int, wanted: Attributes) -> list[str]:
-    """Set the attributes of a directory that this process made. Return in words those that could not be set."""
+    """Set the attributes of a directory that this process made. Return in words those that could not be set.
+
+    Raises OSError (Changed where another directory is in its place).
+    """
     with open_inode(name, dir_fd) as (reference, status):
         if kind_of(status.st_mode) is not Kind.DIRECTORY or status.st_uid != os.geteuid():
             raise Changed("somebody else changed the directory meanwhile")
@@ -83,7 +86,7 @@ def finish_directory(name: bytes, dir_fd: int, wanted: Attributes) -> list[str]:
 
 
 def _add_flags(name: bytes, dir_fd: int, status: os.stat_result, flags: int) -> list[str]:
-    """``add_flags`` of a directory, which is still private; an O_PATH descriptor has none (ioctl(2))."""
+    """Call ``add_flags`` for a directory that is still private; ioctl(2) refuses an O_PATH descriptor."""
     fd = os.open(name, DIRECTORY, dir_fd=dir_fd)
     try:
         if inode_of(os.fstat(fd)) != inode_of(status):
@@ -94,7 +97,10 @@ def _add_flags(name: bytes, dir_fd: int, status: os.stat_result, flags: int) -> 
 
 
 def make_link(name: bytes, dir_fd: int, source: bytes, source_fd: int, inode: Inode) -> None:
-    """Link ``inode``, now ``source`` in ``source_fd``, as ``name`` in ``dir_fd``."""
+    """Make ``name`` in ``dir_fd`` a hard link to ``inode``, which is ``source`` in ``source_fd``.
+
+    Raises OSError (Changed where ``source`` is another inode).
+    """
     os.link(source, name, src_dir_fd=source_fd, dst_dir_fd=dir_fd, follow_symlinks=False)
     if inode_of(os.stat(name, dir_fd=dir_fd, follow_symlinks=False)) != inode:
         os.unlink(name, dir_fd=dir_fd)
@@ -102,7 +108,10 @@ def make_link(name: bytes, dir_fd: int, source: bytes, source_fd: int, inode: In
 
 
 def put(name: bytes, new: bytes, dir_fd: int) -> bool:
-    """Rename ``new`` to ``name`` in the same directory. Return False, doing nothing, where that exists."""
+    """Rename ``new`` to ``name`` in the same directory. Where ``name`` exists, change nothing and return False.
+
+    Raises OSError.
+    """
     try:
         syscalls.rename_new(new, dir_fd, name, dir_fd)
     except FileExistsError:
@@ -119,9 +128,9 @@ def put(name: bytes, new: bytes, dir_fd: int) -> bool:
 def swap(name: bytes, new: bytes, dir_fd: int, kept: bytes, kept_fd: int, *, directories: bool) -> None:
     """Replace ``name`` by ``new``, and keep the original as ``kept`` in ``kept_fd``.
 
-    Without ``directories``, the original gets a second name first, so that ``name`` always exists. With them the two
-    are exchanged; where the file system cannot do that, ``name`` is missing between two renames. Raises OSError, and
-    then ``name`` is unchanged.
+    The original is linked as ``kept`` before the rename, so that ``name`` always exists. With ``directories`` (one of
+    the two is a directory) the names are exchanged instead; where the file system cannot do that, ``name`` is missing
+    for an instant. Raises OSError, and then ``name`` is unchanged.
     """
     if not directories and _link(name, dir_fd, kept, kept_fd):
         try:
@@ -145,7 +154,7 @@ def swap(name: bytes, new: bytes, dir_fd: int, kept: bytes, kept_fd: int, *, dir
 
 
 def discard(name: bytes, dir_fd: int) -> None:
-    """Remove ``name`` and, if it is a directory, all below it, following no link. It may be missing."""
+    """Remove ``name`` and, if it is a directory, all below it; follow no link. It may be missing. Raises OSError."""
     try:
         os.unlink(name, dir_fd=dir_fd)
     except FileNotFoundError:
@@ -157,7 +166,7 @@ def discard(name: bytes, dir_fd: int) -> None:
 
 
 def discard_new(name: bytes, dir_fd: int, old: Inode | None) -> None:
-    """Remove a temporary ``name`` like ``discard``, unless an interrupted run left the original ``old`` there."""
+    """Remove a temporary ``name`` as ``discard`` does, unless an interrupted run left the original ``old`` there."""
     try:
         status = os.stat(name, dir_fd=dir_fd, follow_symlinks=False)
     except FileNotFoundError:
@@ -167,7 +176,7 @@ def discard_new(name: bytes, dir_fd: int, old: Inode | None) -> None:
 
 
 def _discard_tree(name: bytes, dir_fd: int) -> None:
-    """Remove a directory tree of any depth with two open descriptors, by moving nested directories up."""
+    """Remove a directory tree of any depth with two open descriptors: directories inside are moved up."""
     fd = _open_own(name, dir_fd)
     try:
         while below := _empty(fd):
@@ -188,7 +197,7 @@ def _open_own(name: bytes, dir_fd: int) -> int:
 
 
 def _empty(fd: int) -> list[bytes]:
-    """Unlink everything but directories in ``fd``; return their names."""
+    """Unlink everything in ``fd`` but its directories. Return their names."""
     directories = []
     for item in os.listdir(fd):
         name = os.fsencode(item)

@@ -1,4 +1,4 @@
-"""Write a file with holes where it had some, and nowhere else: swapon(8), for one, refuses a file with holes."""
+"""Write a file with holes only where it had them: swapon(8), for one, refuses a file with holes."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ class HoleWriter:
     """Writes the descriptor ``fd`` from its start. Zeros within ``holes`` (offset, length) become holes."""
 
     def __init__(self, fd: int, holes: Holes) -> None:
-        """Take the descriptor of an empty file, and its holes in order."""
+        """``fd`` is an empty file; ``holes`` are in the order of their offsets."""
         self._fd, self._offset = fd, 0
         self._holes = [(start, start + length) for start, length in reversed(holes)]
 
@@ -33,7 +33,7 @@ class HoleWriter:
             self._offset += len(piece)
 
     def finish(self) -> None:
-        """Set the size, for no byte was written after a hole at the end. Raises OSError."""
+        """Set the size of a file that ends with a hole: nothing was written after that. Raises OSError."""
         if os.lseek(self._fd, 0, os.SEEK_END) < self._offset:
             os.ftruncate(self._fd, self._offset)
 

@@ -36,9 +36,9 @@ class Changed(OSError):
 
 
 def exhausted(error: OSError) -> bool:
-    """Whether ``error`` is of the disk and not of the path: it stops a rebuild.
+    """Whether ``error`` concerns the disk and not just a path, so that it stops a rebuild.
 
-    For a plain user his quota is the disk; for root each account's is that of its own files alone.
+    An exceeded quota stops a plain user's rebuild; in root's it concerns only the files of one account.
     """
     of_an_account = error.errno == errno.EDQUOT and os.geteuid() == 0
     return error.errno in _EXHAUSTED and not of_an_account
@@ -46,7 +46,7 @@ def exhausted(error: OSError) -> bool:
 
 @contextmanager
 def open_inode(name: bytes, dir_fd: int) -> Iterator[tuple[bytes, os.stat_result]]:
-    """Hold the inode ``name`` in ``dir_fd`` (a link itself): yield its reference and its status."""
+    """Yield a reference to the inode ``name`` in ``dir_fd`` (of a link itself), and its status. Raises OSError."""
     fd = os.open(name, os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=dir_fd)
     try:
         yield b"/proc/self/fd/%d" % fd, os.fstat(fd)
@@ -55,23 +55,23 @@ def open_inode(name: bytes, dir_fd: int) -> Iterator[tuple[bytes, os.stat_result
 
 
 def is_closed_to_owner(status: os.stat_result) -> bool:
-    """Whether it is a directory of this plain user in which only its mode forbids him to change names."""
+    """Whether it is this plain user's directory, and only its mode keeps the user from changing names in it."""
     own = status.st_uid == os.geteuid() != 0
     return own and stat.S_ISDIR(status.st_mode) and status.st_mode & _NEEDED != _NEEDED
 
 
 def set_attributes(reference: Reference, kind: Kind, wanted: Attributes) -> list[str]:
-    """Set the attributes of a new inode, private so far. Return in words those that could not be set.
+    """Set the attributes of a new inode, which is still private. Return in words those that could not be set.
 
-    The owner comes first (chown(2) clears setuid and capabilities), ACLs before the mode (its group bits are the mask
-    of an ACL; without the ACL they would let the owning group in), then setuid, the time last. Raises OSError only for
-    faults that stop a rebuild (no space, input/output error).
+    The order: the owner, because chown(2) clears setuid and capabilities; the ACLs; the mode, whose group bits are the
+    mask of an ACL and would let the owning group in without it; the time. Raises OSError only for faults that stop a
+    rebuild (``exhausted``).
     """
     troubles: list[str] = []
     owned = _attempt(troubles, "owner", os.chown, reference, wanted.uid, wanted.gid)
     if kind is not Kind.SYMLINK:
         # An ACL inherited from the directory would take effect with the mode.
-        bare = all(_drop_acl(troubles, reference, name) for name in _inherited(kind, wanted))
+        bare = all(_drop_acl(troubles, reference, name) for name in _inherited_acls(kind, wanted))
         fits = bare and _set_xattrs(troubles, reference, wanted)
         mode = wanted.mode if owned and fits else wanted.mode & PRIVATE
         _attempt(troubles, "mode", os.chmod, reference, mode)
@@ -82,7 +82,7 @@ def set_attributes(reference: Reference, kind: Kind, wanted: Attributes) -> list
 
 
 def add_flags(fd: int, flags: int) -> list[str]:
-    """Set those of ``flags`` that a new inode gets (``settable``). Return in words those that could not be set.
+    """Set the ``settable`` ones of ``flags`` on a new inode. Return in words those that could not be set.
 
     Raises OSError as ``set_attributes`` does.
     """
@@ -95,8 +95,8 @@ def add_flags(fd: int, flags: int) -> list[str]:
 def change_attributes(reference: Reference, status: os.stat_result, wanted: Attributes) -> list[str]:
     """Change the attributes of an existing inode with this ``status``. Return in words those that could not be set.
 
-    At no instant does anybody have more access than before or than in the end: first comes the mode that both share,
-    without setuid, then the rest. Raises OSError as ``set_attributes`` does.
+    At no instant has anybody access that they had neither before nor have in the end: first the mode is reduced to the
+    bits that both share, without setuid; then comes the rest. Raises OSError as ``set_attributes`` does.
     """
     troubles, fits = list[str](), True
     has_mode = kind_of(status.st_mode) is not Kind.SYMLINK
@@ -119,14 +119,14 @@ def change_attributes(reference: Reference, status: os.stat_result, wanted: Attr
 
 
 def stamp(reference: Reference, status: os.stat_result, mtime_ns: int) -> list[str]:
-    """Set only the modification time (nanoseconds); keep the access time in ``status``."""
+    """Set only the modification time (nanoseconds); keep the access time in ``status``. Return in words what failed."""
     troubles: list[str] = []
     _set_time(troubles, reference, status.st_atime_ns, mtime_ns)
     return troubles
 
 
 def read_xattrs(reference: Reference) -> tuple[tuple[bytes, bytes], ...]:
-    """Return the extended attributes of an inode, sorted; none where the file system has none."""
+    """Return the extended attributes of an inode, sorted; () where they are not supported or may not be listed."""
     return tuple((name, os.getxattr(reference, name)) for name in sorted(_xattr_names(reference)))
 
 
@@ -149,7 +149,7 @@ def _attempt(
     return True
 
 
-def _inherited(kind: Kind, wanted: Attributes) -> Sequence[bytes]:
+def _inherited_acls(kind: Kind, wanted: Attributes) -> Sequence[bytes]:
     acls = (_ACCESS_ACL, _DEFAULT_ACL) if kind is Kind.DIRECTORY else (_ACCESS_ACL,)
     if not wanted.xattrs:
         return acls
@@ -167,7 +167,7 @@ def _drop_acl(troubles: list[str], reference: Reference, name: bytes) -> bool:
 
 
 def _set_xattrs(troubles: list[str], reference: Reference, wanted: Attributes) -> bool:
-    """Set all of them. Return False where an ACL failed, for then the mode's group bits grant too much."""
+    """Set all extended attributes. Return False where an ACL failed: the mode's group bits would grant too much."""
     fits = True
     for name, value in wanted.xattrs:
         is_set = _attempt(troubles, escape(name), _set_xattr, reference, name, value)
@@ -180,8 +180,8 @@ def _set_xattr(reference: Reference, name: bytes, value: bytes) -> None:
         os.setxattr(reference, name, value)
     except OSError as error:
         if error.errno == errno.ENOSPC:
-            # Also of a value that is too long for the inode on a disk with room (ext4(5)): a content that finds
-            # none will show that the disk is full.
+            # ext4 says so of a value that is too long, too, even on a disk with room (ext4(5)). If the disk is full,
+            # writing the next content will show it.
             raise OSError(errno.E2BIG, f"no room for its {len(value)} bytes") from error
         raise
 

@@ -8,7 +8,7 @@ from dataclasses import replace
 from pacha.files import paths
 from pacha.files.dirfd import DIRECTORY
 from pacha.files.entry import Kind, kind_of
-from pacha.restore.backup_dir import BackupDirs, enter_kept
+from pacha.restore.backup_dir import BackupDirs, open_backup_dir
 from pacha.restore.dirfd import SafeDirectories
 from pacha.restore.entries import Inode, discard_new, inode_of, put, swap
 from pacha.restore.inode import Changed, change_attributes, explain, open_inode, read_xattrs
@@ -22,12 +22,11 @@ from pacha.restore.write import Writer
 
 
 class Installer:
-    """Installs what a ``Writer`` wrote, changes metadata, moves extras aside."""
+    """Installs what a ``Writer`` wrote, changes metadata, and moves extras aside."""
 
     def __init__(
         self, plan: Plan, journal: Journal, tree: SafeDirectories, writer: Writer, outcome_builder: OutcomeBuilder
     ) -> None:
-        """Take the plan and the run's own parts."""
         self._plan, self._journal, self._tree = plan, journal, tree
         self._writer, self._outcome = writer, outcome_builder
         self._kept = BackupDirs(plan.roots, journal, tree, writer)
@@ -35,7 +34,7 @@ class Installer:
         self._altered: dict[bytes, Inode] = {}
 
     def announce(self) -> None:
-        """Check every target once more, and journal durably what will happen to it. Raises OSError."""
+        """Check every target once more, and record in the journal what will happen to it, synced. Raises OSError."""
         for step in self._plan.steps:
             if step.action in (Action.REPLACE, Action.METADATA) and step.path not in self._outcome.failed:
                 self._announce(step)
@@ -49,7 +48,7 @@ class Installer:
             self._announce_alter(path, reference, status)
 
     def install(self, step: Step) -> None:
-        """Carry out one step other than an extra. A failure is reported and leaves the target unchanged."""
+        """Carry out one step, unless it is an extra. A failure is reported and leaves the target unchanged."""
         if step.path in self._writer.closing and step.path in self._altered:
             # Restrict it before a new name appears in it; a plain user needs write permission until the end.
             self.alter(step if os.geteuid() == 0 else replace(step, mode=step.mode | PRIVATE))
@@ -116,14 +115,8 @@ class Installer:
 
     def _announce_alter(self, path: bytes, reference: bytes, status: os.stat_result) -> None:
         self._altered[path] = inode_of(status)
-        # This run itself may have changed a directory's time.
-        mtime_ns = self._writer.touched.get(path, status.st_mtime_ns)
-        self._journal.write(
-            Altered(
-                path=path, old=inode_of(status), uid=status.st_uid, gid=status.st_gid, mode=status.st_mode & 0o7777,
-                mtime_ns=mtime_ns, xattrs=read_xattrs(reference),
-            )
-        )  # fmt: skip
+        # The time from before this run, which may have changed a directory's time itself.
+        self._journal.write(Altered.of(path, reference, status, self._writer.touched.get(path)))
 
     def _announce_displace(self, path: bytes, status: os.stat_result) -> None:
         temporary = self._writer.temporaries.get(path)
@@ -159,7 +152,7 @@ class Installer:
                 self._outcome.trouble(step.path, *troubles)
 
     def _is_restricted(self, step: Step) -> bool:
-        """Whether a directory lets in nobody whom the plan keeps out, whatever else of it could not be set."""
+        """Whether a directory keeps out everybody whom the plan keeps out, even if some attribute could not be set."""
         with open_inode(b".", self._tree.enter(step.path)) as (reference, status):
             acls = {pair for pair in read_xattrs(reference) if pair[0] in ACLS}
         owned = (status.st_uid, status.st_gid) == (step.uid, step.gid)
@@ -168,26 +161,20 @@ class Installer:
     def _swap(self, step: Step, temporary: bytes) -> None:
         assert step.wanted is not None
         record, old_kind = self._displaced[step.path]
-        kept_fd = enter_kept(self._tree, paths.parent(record.kept))
-        try:
+        with open_backup_dir(self._tree, paths.parent(record.kept)) as kept_fd:
             swap(
                 paths.name(step.path), temporary, self._tree.enter(paths.parent(step.path)),
                 paths.name(record.kept), kept_fd,
                 directories=Kind.DIRECTORY in (old_kind, step.wanted.kind),
             )  # fmt: skip
-        finally:
-            os.close(kept_fd)
         self._tree.in_place(step.path)
 
     def _move_extra(self, path: bytes) -> None:
         record, kind = self._displaced[path]
-        kept_fd = enter_kept(self._tree, paths.parent(record.kept))
-        try:
+        with open_backup_dir(self._tree, paths.parent(record.kept)) as kept_fd:
             dir_fd = self._tree.enter(paths.parent(path))
-            if kind is not Kind.DIRECTORY or _empty(paths.name(path), dir_fd):
+            if kind is not Kind.DIRECTORY or _is_empty(paths.name(path), dir_fd):
                 displace(paths.name(path), dir_fd, paths.name(record.kept), kept_fd)
-        finally:
-            os.close(kept_fd)
 
     def _discard(self, path: bytes) -> None:
         temporary = self._writer.temporaries[path]
@@ -198,8 +185,8 @@ class Installer:
             pass  # the journal names it, and the next run removes it
 
 
-def _empty(name: bytes, dir_fd: int) -> bool:
-    """Whether a directory is empty, without entries that the plan left out (excluded ones, sockets) either."""
+def _is_empty(name: bytes, dir_fd: int) -> bool:
+    """Whether a directory holds nothing, not even what the plan leaves out (excluded files, sockets)."""
     fd = os.open(name, DIRECTORY, dir_fd=dir_fd)
     try:
         return not os.listdir(fd)

@@ -27,7 +27,7 @@ _NAME = b"journal"
 _APPEND = os.O_WRONLY | os.O_APPEND | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
-#: The words of the marks before and after what follows the files, and of the one that units were restarted.
+#: Marks: what follows the files (hooks, for one) has begun; it has ended; units were restarted.
 AFTER, DONE, RESTARTED = "something after the files", "all done", "restarted"
 _SETTLING = frozenset({"finished", "undone"})
 _CLOSED = _SETTLING | {"stopped"}
@@ -37,16 +37,16 @@ _FRAME_LINES = tuple(f'["{WORD_OF[kind]}",'.encode() for kind in _FRAME)
 
 
 class Journal:
-    """One rebuild's journal, open for appending. ``folder`` is its own folder (bytes) below the state's."""
+    """One rebuild's journal, open for appending. ``folder`` (bytes) is its own folder, below the state folder."""
 
     def __init__(self, folder: bytes) -> None:
-        """Open the journal in an existing ``folder`` and read its records. Raise OSError."""
+        """Open the journal in an existing ``folder`` and read its records. Raises OSError."""
         self.folder = folder
         self.id = os.fsdecode(os.path.basename(folder))
         self.file = os.path.join(folder, _NAME)
         self._fd = os.open(self.file, _APPEND)
         self._records: list[Record] | None = None
-        #: the records that are not of a single path, and whether there are others: of a million, these are kept
+        #: the records that concern the whole rebuild, and whether there are others, which may be a million
         self._frame, self._changes = list[Record](), False
         self._pending: list[Record] = []
         line = b"\n"
@@ -55,7 +55,7 @@ class Journal:
                 self._frame += _records([line])
             else:
                 self._changes = True
-        self._before = "" if line.endswith(b"\n") else "\n"  #: what ends a line that was cut off
+        self._before = "" if line.endswith(b"\n") else "\n"  #: ends an incomplete last line
 
     @classmethod
     def begin(
@@ -63,8 +63,8 @@ class Journal:
     ) -> Journal:
         """Create a new journal below the state folder ``state`` (bytes), durably. Raises PachaError.
 
-        A rebuild of ``parts`` (none: of everything) resumes interrupted ones of the same parts or fewer, with the same
-        ``target`` (b"": the original places).
+        A rebuild of ``parts`` (none: of everything) resumes the interrupted ones of the same parts or fewer that have
+        the same ``target`` (b"": the original places). ``tip``: the node of the snapshot.
         """
         now = time.time_ns()
         stamp = time.strftime("%Y%m%dT%H%M%S", time.gmtime(now // 10**9))
@@ -88,12 +88,12 @@ class Journal:
 
     @property
     def state(self) -> bytes:
-        """The state folder (bytes) that this journal lies in."""
+        """The state folder (bytes) of this journal."""
         return os.path.dirname(os.path.dirname(self.folder))
 
     @property
     def started(self) -> Started | None:
-        """The first record; None where the run was killed before it was written."""
+        """The first record; None where the run was killed before it wrote one."""
         first = next(iter(self._frame), None)
         return first if isinstance(first, Started) else None
 
@@ -109,7 +109,7 @@ class Journal:
 
     @property
     def records(self) -> list[Record]:
-        """All records; those of an old journal are decoded at first use."""
+        """All records; those in the file are decoded at first use."""
         if self._records is None:
             self._records = list(_records(self._lines()))
         return self._records
@@ -121,7 +121,7 @@ class Journal:
 
     @property
     def parts(self) -> frozenset[bytes]:
-        """The paths that this rebuild restores."""
+        """The paths that this rebuild restores, with all below them."""
         of_parts = frozenset(record.path for record in self._frame if isinstance(record, Part))
         return of_parts or frozenset(self.roots)
 
@@ -142,7 +142,7 @@ class Journal:
 
     @property
     def changed(self) -> bool:
-        """Whether this rebuild, or an interrupted one that it resumes, has anything to undo."""
+        """Whether this rebuild, or an interrupted one that it resumes, may have anything to undo."""
         return self._changes or bool(self.resumes)
 
     def write(self, *records: Record) -> None:
@@ -154,23 +154,23 @@ class Journal:
         self._pending += records
 
     def sync(self) -> None:
-        """Write all records to the disk. Raises OSError."""
+        """Append all new records to the file, and sync it. Raises OSError."""
         while self._pending:
             lines = "".join(map(encode, self._pending[:_AT_ONCE]))
             data = (self._before + lines).encode("ascii")
-            self._before = "\n"  # where the disk is full, a later call goes on after a line that was cut off
+            self._before = "\n"  # if the disk is full, a later call continues after an incomplete line
             write_all(self._fd, data)
             self._before = ""
             del self._pending[:_AT_ONCE]
         sync_file(self._fd)
 
     def mark(self, word: str) -> None:
-        """Write a mark and sync. Raise OSError."""
+        """Write a mark and sync. Raises OSError."""
         self.write(Mark(word))
         self.sync()
 
     def remove(self) -> None:
-        """Remove the journal and its folder. Raise OSError."""
+        """Remove the journal and its folder. Raises OSError."""
         top_fd = os.open(os.path.dirname(self.folder), os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
         try:
             discard(os.path.basename(self.folder), top_fd)
@@ -182,16 +182,16 @@ class Journal:
             yield from file
 
     def wait_for_writers(self) -> None:
-        """Wait for a second process that still writes: the kernel ends it a moment after the first one was killed.
+        """Wait until a second process has ended, which the kernel kills a moment after the first one was killed.
 
-        It has a shared lock on the journal (flock(2)). Does not wait if the journal cannot be locked.
+        That process holds a shared lock on the journal (flock(2)). Do not wait if the journal cannot be locked.
         """
         with suppress(OSError):
             fcntl.flock(self._fd, fcntl.LOCK_EX)
             fcntl.flock(self._fd, fcntl.LOCK_UN)
 
     def close(self) -> None:
-        """Close the file; records that were not synced are lost."""
+        """Close the file. Records that were not synced are lost."""
         os.close(self._fd)
 
 
@@ -206,13 +206,13 @@ def identifiers(state: bytes) -> frozenset[str]:
 def history(state: bytes) -> list[Journal]:
     """Return the journals below the state folder ``state``, oldest first; the caller closes them.
 
-    A folder without a first record (its run was killed at once) is left out.
+    A folder without a first record is left out: its run was killed at once. Raises OSError.
     """
     return list(_open_all(state))
 
 
 def closed_history(state: bytes) -> list[Journal]:
-    """Return the same journals as ``history``, closed: only to be looked at."""
+    """Return the same journals as ``history``, closed: they can be read, but not written. Raises OSError."""
     journals = history(state)
     for journal in journals:
         journal.close()
@@ -220,29 +220,33 @@ def closed_history(state: bytes) -> list[Journal]:
 
 
 def unfinished(state: bytes) -> list[Journal]:
-    """Return the journals, closed, of interrupted rebuilds that were neither resumed nor undone since."""
+    """Return the journals, closed, of interrupted rebuilds that no later one completed and that were not undone.
+
+    Raises OSError.
+    """
     journals = closed_history(state)
     completed = {old for journal in journals if journal.marks & _SETTLING for old in journal.resumes}
     return [journal for journal in journals if not journal.closed and journal.id not in completed]
 
 
 def interrupted(state: bytes, parts: Sequence[bytes] = (), target: bytes = b"") -> tuple[Started, ...]:
-    """Return the first records of the interrupted rebuilds that one of ``parts`` (none: of everything) resumes.
+    """Return the first records of the interrupted rebuilds that a rebuild of ``parts`` (none: everything) resumes.
 
-    Only rebuilds with the same ``target`` count: a rehearsal resumes none of the original places.
+    It resumes only those with the same ``target``: a rehearsal resumes no rebuild to the original places. Raises
+    OSError.
     """
     concerned = (each for each in unfinished(state) if each.target == target)
     return tuple(each.started for each in concerned if each.started and (not parts or _is_within(each, parts)))
 
 
 def cut_off(state: bytes) -> Journal | None:
-    """Return the newest rebuild to the original places, closed, if it was interrupted, be it after the files."""
+    """Return the newest rebuild to the original places, closed, if it was interrupted, even after its files."""
     journals = [each for each in closed_history(state) if not each.target and "stopped" not in each.marks]
     return journals[-1] if journals and not journals[-1].marks & {DONE, "undone"} else None
 
 
 def incomplete(state: bytes) -> list[Journal]:
-    """Return the ``unfinished`` journals, and the newest if only what comes after the files is missing, all closed."""
+    """Return the ``unfinished`` journals, and the newest if it was interrupted after its files, all closed."""
     newest = cut_off(state)
     return unfinished(state) + ([newest] if newest and newest.closed else [])
 

@@ -6,11 +6,14 @@ Paths are bytes, written as UTF-8 with surrogate escapes. An incomplete line is 
 from __future__ import annotations
 
 import json
+import os
+import stat
 from collections.abc import Callable
 from dataclasses import dataclass, fields
 from operator import attrgetter
 
-from pacha.restore.entries import Inode
+from pacha.restore.entries import Inode, inode_of
+from pacha.restore.inode import Reference, read_xattrs
 
 _encode = json.JSONEncoder(separators=(",", ":")).encode
 
@@ -19,7 +22,7 @@ _encode = json.JSONEncoder(separators=(",", ":")).encode
 class Started:
     """The first record. ``resumes``: the IDs of the interrupted rebuilds that this one resumes.
 
-    ``tip``: the node of the snapshot, "" where it is not known, as in the journals of earlier versions.
+    ``tip``: the node of the snapshot; "" where it is not known, as in the journals of earlier versions.
     """
 
     id: str
@@ -52,9 +55,10 @@ class Target:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Created:
-    """``path`` is about to be created, as ``temporary`` in its directory (None: the directory itself is temporary).
+    """``path`` is about to be created.
 
-    ``kind``, ``size`` (bytes) and ``mtime_ns`` show later whether ``path`` was changed since.
+    ``temporary``: its name in its directory until then; None where the directory itself has a temporary name. An undo
+    compares ``kind``, ``size`` (bytes) and ``mtime_ns`` to find out whether ``path`` was changed since.
     """
 
     path: bytes
@@ -67,7 +71,7 @@ class Created:
 
 @dataclass(frozen=True, slots=True)
 class Displaced:
-    """The original at ``path``, the inode ``old``, is about to move to ``kept``; ``temporary`` replaces it."""
+    """The original at ``path`` (inode ``old``) is about to move to ``kept``; ``temporary``, if any, replaces it."""
 
     path: bytes
     temporary: bytes | None
@@ -87,10 +91,18 @@ class Altered:
     mtime_ns: int
     xattrs: tuple[tuple[bytes, bytes], ...]
 
+    @classmethod
+    def of(cls, path: bytes, reference: Reference, status: os.stat_result, mtime_ns: int | None = None) -> Altered:
+        """Return the record for an inode with this ``status``; ``mtime_ns`` replaces its time. Raises OSError."""
+        return cls(
+            path=path, old=inode_of(status), uid=status.st_uid, gid=status.st_gid, mode=stat.S_IMODE(status.st_mode),
+            mtime_ns=status.st_mtime_ns if mtime_ns is None else mtime_ns, xattrs=read_xattrs(reference),
+        )  # fmt: skip
+
 
 @dataclass(frozen=True, slots=True)
 class Touched:
-    """Names are about to change in the directory ``path``; ``mtime_ns`` is its time before."""
+    """Names in the directory ``path`` are about to change; ``mtime_ns`` is its time before that."""
 
     path: bytes
     mtime_ns: int
@@ -105,7 +117,10 @@ class Keeping:
 
 @dataclass(frozen=True, slots=True)
 class Mark:
-    """A stage of the rebuild: ``written``, ``finished``, ``stopped`` (nothing was changed) or ``undone``."""
+    """A stage of the rebuild: ``written``, ``finished``, ``stopped`` (nothing was changed), ``undone``.
+
+    ``journal`` has the words of the stages after the files.
+    """
 
     word: str
 
@@ -125,37 +140,37 @@ _WORDS: dict[str, type[Record]] = {
 }
 WORD_OF = {kind: word for word, kind in _WORDS.items()}
 _FIELDS = {kind: tuple(field.name for field in fields(kind)) for kind in WORD_OF}
-_VALUES = {kind: attrgetter(*names, names[0]) for kind, names in _FIELDS.items()}  # of one name it gives no tuple
+_VALUES = {kind: attrgetter(*names, names[0]) for kind, names in _FIELDS.items()}  # a single name gives no tuple
 _PATHS = frozenset({"path", "temporary", "kept"})
 
 
 def encode(record: Record) -> str:
-    """Return a record as its line (str, ASCII, newline included)."""
+    """Return the line of a record (str, ASCII, with its newline)."""
     kind = type(record)
-    return _encode([WORD_OF[kind], *map(_plain, _VALUES[kind](record)[:-1])]) + "\n"
+    return _encode([WORD_OF[kind], *map(_to_json, _VALUES[kind](record)[:-1])]) + "\n"
 
 
 def decode(line: bytes) -> Record | None:
-    """Return the record of a line; None for an incomplete or an unknown one."""
+    """Return the record of a line (bytes); None for an incomplete line and an unknown word."""
     try:
         word, *values = json.loads(line)
         kind = _WORDS[word]
         make: Callable[..., Record] = kind
         pairs = zip(_FIELDS[kind], values, strict=kind is not Started)
-        return make(**{name: _typed(name, value) for name, value in pairs})
+        return make(**{name: _from_json(name, value) for name, value in pairs})
     except (ValueError, KeyError, TypeError, AttributeError):
         return None
 
 
-def _plain(value: object) -> object:
+def _to_json(value: object) -> object:
     if isinstance(value, bytes):
         return value.decode("utf-8", "surrogateescape")
     if isinstance(value, tuple):
-        return [_plain(part) for part in value]
+        return [_to_json(part) for part in value]
     return value
 
 
-def _typed(name: str, value: object) -> object:
+def _from_json(name: str, value: object) -> object:
     if name in _PATHS:
         return None if value is None else _bytes(value)
     if name == "xattrs" and isinstance(value, list):

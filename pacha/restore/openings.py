@@ -1,6 +1,6 @@
-"""A plain user's own directories that he may not write to (mode 0555): open while names in them change.
+"""Open a plain user's own read-only directories (mode 0555) while names in them change, and close them again.
 
-Root needs none of this. Before a rebuild opens one, its journal has the mode, so that an interrupted one can be undone.
+Root needs none of this. A rebuild journals the mode of each before it opens it, so that an undo can set it again.
 """
 
 from __future__ import annotations
@@ -16,19 +16,18 @@ from pacha.restore.ownership import PRIVATE
 
 
 class Openings:
-    """Opens such directories, reached through ``tree``, and closes them again."""
+    """The directories that are open, reached through ``tree``."""
 
     def __init__(self, tree: SafeDirectories) -> None:
-        """Take the directories of the run."""
         self._tree = tree
         self._modes: dict[bytes, tuple[Inode, int]] = {}
 
     def closed(self, directories: Iterable[bytes]) -> list[bytes]:
-        """Those of ``directories`` that must be opened; none for root."""
+        """Return those of ``directories`` that must be opened; none for root."""
         return [path for path in directories if self._is_closed(path)] if os.geteuid() != 0 else []
 
     def open(self, path: bytes) -> None:
-        """Let the owner write to the directory ``path``. Where that fails, what changes in it will say so."""
+        """Let the owner write to the directory ``path``. If that fails, the changes in it will fail and be reported."""
         try:
             with open_inode(b".", self._tree.enter(path)) as (reference, status):
                 os.chmod(reference, stat.S_IMODE(status.st_mode) | PRIVATE)
@@ -37,7 +36,7 @@ class Openings:
             pass
 
     def close(self, path: bytes) -> None:
-        """Give ``path`` the mode back that it had, unless something changed it or its mode meanwhile."""
+        """Set the mode of ``path`` as it was before, unless the directory or its mode was changed meanwhile."""
         inode, mode = self._modes.pop(path, (None, 0))
         if inode is None:
             return
@@ -46,14 +45,14 @@ class Openings:
                 if inode_of(status) == inode and stat.S_IMODE(status.st_mode) == mode | PRIVATE:
                     os.chmod(reference, mode)
         except OSError:
-            pass  # moved meanwhile, or not ours any more
+            pass  # moved meanwhile, or another user's by now
 
     def forget(self, path: bytes) -> None:
-        """``path`` has its final mode."""
+        """Do not close ``path``: it has its final mode already."""
         self._modes.pop(path, None)
 
     def close_all(self) -> None:
-        """Close what is still open, deepest first."""
+        """Close all directories that are still open, deepest first."""
         for path in sorted(self._modes, reverse=True):
             self.close(path)
 

@@ -1,4 +1,4 @@
-"""The outcome of a run: steps done, concerns, and the paths that stay owed."""
+"""The outcome of a run: steps done, concerns, and the paths that remain owed."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from pacha.restore.plan import Action
 
 @dataclass(kw_only=True)
 class OutcomeBuilder:
-    """Collects the outcome during a run; ``failed`` paths are not touched any more."""
+    """Collects the outcome during a run. Later phases leave ``failed`` paths alone."""
 
     counts: Counter[Action] = field(default_factory=Counter)
     concerns: list[Concern] = field(default_factory=list)
@@ -22,7 +22,7 @@ class OutcomeBuilder:
     corrected: list[bytes] = field(default_factory=list)
 
     def fail(self, path: bytes, reason: str) -> None:
-        """Record that ``path`` could not be restored; later phases leave it alone."""
+        """Record that ``path`` could not be restored."""
         self.failed.add(path)
         self.trouble(path, reason)
 
@@ -33,11 +33,11 @@ class OutcomeBuilder:
         self.concern(path, ", ".join(reasons))
 
     def concern(self, path: bytes, reason: str) -> None:
-        """Record a concern that leaves nothing owed."""
+        """Record a concern that does not make ``path`` owed."""
         self.concerns.append(Concern(path, reason))
 
     def put_in_order(self, first: int) -> None:
-        """Sort the concerns from the ``first`` one on by path."""
+        """Sort the concerns by path, from number ``first`` on."""
         self.concerns[first:] = sorted(self.concerns[first:], key=lambda concern: concern.path)
 
     def outcome(self, before: tuple[Concern, ...] = ()) -> Outcome:
@@ -47,7 +47,7 @@ class OutcomeBuilder:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """The result of a run. ``unrestored`` paths are owed; the permission check changed ``corrected`` ones."""
+    """The result of a run: ``unrestored`` paths are owed; the permission check changed ``corrected`` paths."""
 
     counts: Mapping[Action, int] = field(default_factory=dict)
     concerns: tuple[Concern, ...] = ()

@@ -1,7 +1,7 @@
-"""Decide owner, group, mode and attributes of an entry on this machine. Pure.
+"""Decide owner, group, mode and attributes of an entry on this machine. Pure: no I/O but ``Identity.of_process``.
 
-A file whose owner or group has no account here never goes to another account: it belongs to root (or the running
-user), readable by its owner alone, without setuid, setgid, ACL or capabilities.
+A file whose owner or group has no account here never goes to another account. It belongs to root (or to the running
+user), is readable by its owner alone, and has no setuid, setgid, ACL or capabilities.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from pacha.text import escape
 
 ACLS = frozenset({b"system.posix_acl_access", b"system.posix_acl_default"})  # acl(5)
 CAPABILITY = b"security.capability"  # capabilities(7)
-# What only a process with CAP_SYS_ADMIN or CAP_SETFCAP may set (xattr(7)).
+# Extended attributes that only a process with CAP_SYS_ADMIN or CAP_SETFCAP may set (xattr(7)).
 PRIVILEGED = (b"security.", b"trusted.")
 PRIVATE = 0o700
 SETID = 0o6000
@@ -40,7 +40,7 @@ class Identity:
 class Attributes(NamedTuple):
     """The attributes that an inode gets: numeric ids, twelve mode bits, mtime in nanoseconds, xattrs.
 
-    ``flags`` (ioctl_iflags(2)) are only for a new one.
+    ``flags`` (ioctl_iflags(2)) are set only on a new inode.
     """
 
     uid: int
@@ -53,7 +53,7 @@ class Attributes(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Match:
-    """The ids here for a recorded owner and group, and in words what has no account here."""
+    """The ids on this machine for a recorded owner and group. ``unmatched``: which of them has no account here."""
 
     uid: int
     gid: int
@@ -62,7 +62,7 @@ class Match:
 
 @dataclass
 class Matcher:
-    """Resolves recorded owners with ``accounts``; collects the names that are missing."""
+    """Resolves recorded owners with ``accounts``, and collects the names that have no account."""
 
     accounts: Accounts
     me: Identity
@@ -81,11 +81,11 @@ class Matcher:
         uid, gid = self._user(entry), self._group(entry)
         missing = []
         if uid is None:
-            missing.append(f"owner {_named(entry.owner, entry.uid)}")
+            missing.append(f"owner {_described(entry.owner, entry.uid)}")
             if entry.owner is not None:
                 self.missing_users[entry.owner] = None
         if gid is None:
-            missing.append(f"group {_named(entry.group, entry.gid)}")
+            missing.append(f"group {_described(entry.group, entry.gid)}")
             if entry.group is not None:
                 self.missing_groups[entry.group] = None
         root = self.me.uid == 0
@@ -94,26 +94,26 @@ class Matcher:
 
     def _user(self, entry: Entry) -> int | None:
         if entry.owner is not None:
-            return _sane(self.accounts.uid(entry.owner))
+            return _valid(self.accounts.uid(entry.owner))
         if entry.uid == 0:
-            return 0  # root everywhere, also where the account files were missing
+            return 0  # root on every machine, even where the account files were missing
         if entry.uid == OVERFLOW:
-            return None  # whoever it was (user_namespaces(7))
+            return None  # it stands for any owner from outside a user namespace (user_namespaces(7))
         # A number without a recorded name keeps that number only if no account here has it.
-        return _sane(entry.uid) if self.accounts.user_name(entry.uid) is None else None
+        return _valid(entry.uid) if self.accounts.user_name(entry.uid) is None else None
 
     def _group(self, entry: Entry) -> int | None:
         if entry.group is not None:
-            return _sane(self.accounts.gid(entry.group))
+            return _valid(self.accounts.gid(entry.group))
         if entry.gid == 0:
             return 0
         if entry.gid == OVERFLOW:
             return None
-        return _sane(entry.gid) if self.accounts.group_name(entry.gid) is None else None
+        return _valid(entry.gid) if self.accounts.group_name(entry.gid) is None else None
 
 
 def attributes(entry: Entry, match: Match, me: Identity) -> tuple[Attributes, str]:
-    """Return the attributes that ``entry`` gets here, and in words how they differ from the record ('' if exact)."""
+    """Return the attributes that ``entry`` gets here, and in words what is not as recorded ('' if everything is)."""
     if match.unmatched:
         xattrs = tuple(pair for pair in entry.xattrs if pair[0] not in ACLS and pair[0] != CAPABILITY)
         uid, gid = (match.uid, match.gid) if me.uid == 0 else (me.uid, me.gid)
@@ -125,15 +125,15 @@ def attributes(entry: Entry, match: Match, me: Identity) -> tuple[Attributes, st
 
 
 def _unprivileged(entry: Entry, wanted: Attributes, me: Identity) -> tuple[Attributes, str]:
-    """Return what a plain user can set of ``wanted``, and in words the rest."""
+    """Return the attributes that a plain user can set, and in words those that the user cannot ('' if none)."""
     uid, gid, mode, xattrs = wanted.uid, wanted.gid, wanted.mode, wanted.xattrs
     lost = []
     if uid != me.uid:
-        lost.append(f"owner {_named(entry.owner, entry.uid)}")
+        lost.append(f"owner {_described(entry.owner, entry.uid)}")
         uid, mode = me.uid, mode & ~SETID
     if gid != me.gid and gid not in me.groups:
-        lost.append(f"group {_named(entry.group, entry.gid)}")
-        # The user's own group gets no more access than everybody.
+        lost.append(f"group {_described(entry.group, entry.gid)}")
+        # The user's own group gets no more access than everybody else.
         everybody = (mode & 0o007) << 3
         gid, mode = me.gid, mode & ~SETID & (~0o070 | everybody)
         xattrs = tuple(pair for pair in xattrs if pair[0] not in ACLS)
@@ -143,9 +143,9 @@ def _unprivileged(entry: Entry, wanted: Attributes, me: Identity) -> tuple[Attri
     return possible, f"only root can restore {', '.join(lost)}" if lost else ""
 
 
-def _sane(number: int | None) -> int | None:
+def _valid(number: int | None) -> int | None:
     return number if number is not None and 0 <= number <= LARGEST_ID else None
 
 
-def _named(name: bytes | None, number: int) -> str:
+def _described(name: bytes | None, number: int) -> str:
     return f"number {number}" if name is None else f"{escape(name)} ({number})"

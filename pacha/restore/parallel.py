@@ -1,7 +1,7 @@
-"""Write new files in two processes: what the second does not do, for whatever reason, the first one does.
+"""Write new files in two processes. Whatever the second leaves undone, for any reason, the first does.
 
-The first process keeps the journal, makes the directories and decides; the second is given the names, the content's
-place and the attributes of some files at a time, and reaches them by the same rules. It changes no target.
+The first process keeps the journal, makes the directories and decides. The second (the helper) gets a batch of files at
+a time: their names, attributes, and where their content is. It reaches them by the same rules, and changes no target.
 """
 
 from __future__ import annotations
@@ -26,32 +26,33 @@ from pacha.restore.write import Extent, NewFile, Writer
 
 _CHUNK = 1 << 20
 _FILE = 64 << 10  #: bytes that are written in the time that creating a file takes
-_FEW = 256 * _FILE  #: what is written in the time that the second process needs to begin
-_OURS, _THEIRS = 16 * _FILE, 128 * _FILE  #: at a time: handing over takes as long as writing three files
+_FEW = 256 * _FILE  #: bytes that are written in the time that the helper needs to begin
+_OURS, _THEIRS = 16 * _FILE, 128 * _FILE  #: bytes of work at a time: handing over takes as long as writing three files
 
 
 class Helper(Protocol):
-    """A second process of the same user, which has nothing else to do."""
+    """A second process of the same user, which does nothing else."""
 
     def ask(self, function: Callable[[Batch], object], batch: Batch, /) -> None:
-        """Let it call ``function``."""
+        """Let the process call ``function(batch)``."""
 
     def answers(self) -> bool:
-        """Whether it has answered or ended."""
+        """Whether the process has answered or ended."""
 
     def answer(self) -> Any:
-        """What ``function`` returned; None if it ended. Raises PachaError."""
+        """Return what ``function`` returned; None if the process ended. Raises PachaError."""
 
     def end(self) -> None:
-        """Kill it, and wait for its end."""
+        """Kill the process, and wait for its end."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Batch:
-    """Files to write, in directories that exist, of which ``aliases`` have temporary names; see ``SafeDirectories``.
+    """Files to write into existing directories. ``aliases``: the temporary names of some of these, by path.
 
-    The file ``journal`` is locked meanwhile (``Journal.wait_for_writers``). Each of ``files`` has the fields of a
-    NewFile as plain tuples: those are pickled in a tenth of the time.
+    ``roots`` and ``confined_to`` are those of ``SafeDirectories``. The helper holds a lock on the file ``journal``
+    meanwhile (``Journal.wait_for_writers``). Each of ``files`` has the fields of a NewFile as plain tuples, which are
+    pickled in a tenth of the time.
     """
 
     journal: bytes
@@ -62,17 +63,17 @@ class Batch:
 
 
 def write_batch(batch: Batch) -> list[tuple[str, ...]]:
-    """Write the files up to the first that fails; for each written one, in words what could not be set."""
+    """Write the files up to the first that fails. Return, for each one written, the attributes that were not set."""
     written: list[tuple[str, ...]] = []
     with suppress(OSError, DamagedError), ExitStack() as stack:
-        fcntl.flock(_open(batch.journal, stack), fcntl.LOCK_SH | fcntl.LOCK_NB)
+        fcntl.flock(_open_private(batch.journal, stack), fcntl.LOCK_SH | fcntl.LOCK_NB)
         tree = stack.enter_context(SafeDirectories(batch.roots, batch.confined_to))
         for path, temporary in batch.aliases.items():
             tree.alias(path, temporary)
         contents: dict[bytes, int] = {}
-        for file in map(_file, batch.files):
+        for file in map(_from_tuples, batch.files):
             if file.place.file not in contents:
-                contents[file.place.file] = _open(file.place.file, stack)
+                contents[file.place.file] = _open_private(file.place.file, stack)
             chunks = _chunks(contents[file.place.file], file.place)
             dir_fd = tree.enter(parent(file.entry.path))
             written.append(make_file(file.name, dir_fd, file.entry, file.attributes, chunks).troubles)
@@ -80,17 +81,17 @@ def write_batch(batch: Batch) -> list[tuple[str, ...]]:
 
 
 class SharedWriting:
-    """Lets ``writer`` write steps, with a ``helper`` where there is one."""
+    """Lets ``writer`` write steps, and a ``helper``, if there is one, some of them beside it."""
 
     def __init__(self, plan: Plan, writer: Writer, helper: Helper | None, on_step: Callable[[Step], None]) -> None:
-        """``on_step`` is called for each step, in their order, once it and those before it are written."""
+        """``on_step`` is called for each step, in the plan's order, once it and those before it are written."""
         self._plan, self._writer, self._helper, self._on_step = plan, writer, helper, on_step
         self._given: list[Step] = []
-        #: of the steps from the end, last first: all that were given, and those left for this process
+        #: steps taken from the end of the plan, last first: all of them, and those that are left for this process
         self._from_end, self._left = list[Step](), list[Step]()
 
     def write(self, steps: Sequence[Step]) -> None:
-        """Write ``steps``, directories first. Raises as ``Writer.write``: no other process writes any more then."""
+        """Write ``steps``, directories first. Raises what ``Writer.write`` raises; by then the helper has ended."""
         for step in filter(_is_directory, steps):
             self._writer.write(step)
         if sum(map(_work, steps)) < _FEW:
@@ -99,7 +100,7 @@ class SharedWriting:
         try:
             while remaining:
                 self._hand_over(remaining)
-                for step in _some(remaining.popleft, remaining, _OURS):
+                for step in _take(remaining.popleft, remaining, _OURS):
                     self._write(step)
                     self._on_step(step)
             self._take_back()
@@ -113,12 +114,12 @@ class SharedWriting:
             self._on_step(step)
 
     def _hand_over(self, remaining: deque[Step]) -> None:
-        """Give the helper more if it has nothing to do: from the end, so that both are seldom in the same folder."""
+        """Give an idle helper a batch, from the end of the plan: so both processes seldom work in the same folder."""
         if self._given and self._helper and self._helper.answers():
             self._take_back()
         if self._given or self._helper is None:
             return
-        steps = _some(remaining.pop, remaining, _THEIRS)
+        steps = _take(remaining.pop, remaining, _THEIRS)
         files = {step.path: file for step in steps if (file := self._writer.file(step))}
         self._from_end += steps
         self._left += (step for step in steps if step.path not in files)
@@ -132,11 +133,11 @@ class SharedWriting:
             aliases |= self._writer.aliases(folder)
         return Batch(
             journal=self._writer.journal_file, roots=self._plan.roots, confined_to=self._plan.confined_to,
-            aliases=aliases, files=tuple(map(_plain, files)),
+            aliases=aliases, files=tuple(map(_to_tuples, files)),
         )  # fmt: skip
 
     def _take_back(self) -> None:
-        """Wait for what the helper was given; remove what it did not finish, which is then left for this process."""
+        """Wait for the helper's batch. Remove what it did not finish, and leave that for this process."""
         if not self._given or self._helper is None:
             return
         written = self._answer(self._helper)
@@ -166,12 +167,12 @@ def _is_directory(step: Step) -> bool:
 
 
 def _work(step: Step) -> int:
-    """How long it takes, as the bytes that are written meanwhile."""
+    """How long a step takes, as the number of bytes that could be written meanwhile."""
     return _FILE + (step.wanted.size if step.wanted is not None else 0)
 
 
-def _some(take: Callable[[], Step], remaining: deque[Step], work: int) -> list[Step]:
-    """Steps that ``take`` removes from the ``remaining`` ones, until they take as long as ``work``."""
+def _take(take: Callable[[], Step], remaining: deque[Step], work: int) -> list[Step]:
+    """Let ``take`` remove ``remaining`` steps until they add up to ``work``. Return them."""
     taken: list[Step] = []
     while remaining and work > 0:
         taken.append(take())
@@ -179,17 +180,17 @@ def _some(take: Callable[[], Step], remaining: deque[Step], work: int) -> list[S
     return taken
 
 
-def _plain(file: NewFile) -> tuple[Any, ...]:
+def _to_tuples(file: NewFile) -> tuple[Any, ...]:
     return file.name, tuple(file.entry), tuple(file.attributes), tuple(file.place)
 
 
-def _file(plain: tuple[Any, ...]) -> NewFile:
+def _from_tuples(plain: tuple[Any, ...]) -> NewFile:
     temporary, entry, attributes, place = plain
     return NewFile(temporary, Entry(*entry), Attributes(*attributes), Extent(*place))
 
 
-def _open(file: bytes, stack: ExitStack) -> int:
-    """Open a file of a private folder, until the end of ``stack``. Raises OSError."""
+def _open_private(file: bytes, stack: ExitStack) -> int:
+    """Open a file in a private folder; ``stack`` closes it. Raises OSError."""
     folder = open_own(parent(file))
     stack.callback(os.close, folder)
     fd = os.open(name(file), READ, dir_fd=folder)

@@ -8,8 +8,7 @@ import stat
 from pacha.files import paths
 from pacha.files.entry import Kind, kind_of
 from pacha.restore.dirfd import SafeDirectories
-from pacha.restore.entries import inode_of
-from pacha.restore.inode import Changed, change_attributes, explain, open_inode, read_xattrs, stamp
+from pacha.restore.inode import Changed, change_attributes, explain, open_inode, stamp
 from pacha.restore.install import Installer
 from pacha.restore.journal import Journal
 from pacha.restore.journal_records import Altered
@@ -35,13 +34,12 @@ class PermissionCheck:
         openings: Openings,
         outcome_builder: OutcomeBuilder,
     ) -> None:
-        """Take the plan and the run's own parts."""
         self._plan, self._journal, self._tree = plan, journal, tree
         self._writer, self._installer, self._outcome = writer, installer, outcome_builder
         self._openings = openings
 
     def run(self) -> None:
-        """Check all paths; corrections and failures go to the outcome."""
+        """Check all paths. Corrections and failures go to ``outcome_builder``."""
         for step in reversed(self._plan.steps):
             if step.action in _CHECKED and step.path not in self._outcome.failed:
                 try:
@@ -65,7 +63,7 @@ class PermissionCheck:
         if step.path in self._outcome.troubled:
             return  # reported already
         if permissions and is_directory and step.path in self._writer.touched:
-            self._restamp(step)  # our renames changed its time
+            self._restamp(step)  # the renames of this run changed its time
         else:
             self._correct(step)
 
@@ -84,13 +82,7 @@ class PermissionCheck:
             has_one_name = status.st_nlink == 1 or kind is Kind.DIRECTORY
             if kind is not step.wanted.kind or not (has_one_name or step.wanted.link_group is not None):
                 raise Changed("somebody else changed it meanwhile")
-            self._journal.write(
-                Altered(
-                    path=step.path, old=inode_of(status), uid=status.st_uid, gid=status.st_gid,
-                    mode=stat.S_IMODE(status.st_mode),
-                    mtime_ns=status.st_mtime_ns, xattrs=read_xattrs(reference),
-                )
-            )  # fmt: skip
+            self._journal.write(Altered.of(step.path, reference, status))
             self._journal.sync()
             troubles = change_attributes(reference, status, step.attributes)
             now = os.stat(reference)

@@ -29,13 +29,13 @@ class Action(Enum):
     METADATA = "metadata"
     EXTRA = "extra"  #: on disk, not wanted: left, or moved to a backup directory by ``delete``
     CANNOT = "cannot"
-    KEPT_BY_RULE = "kept"  #: ``pacha.rebuild.keep`` names it: left as it is, absent if it is
-    WITHHELD = "withheld"  #: it is bound to another machine: left as it is, absent if it is
+    KEPT_BY_RULE = "kept"  #: ``pacha.rebuild.keep`` names it: left as it is, or absent
+    WITHHELD = "withheld"  #: it is bound to another machine: left as it is, or absent
 
 
 @dataclass(frozen=True, slots=True)
 class Withheld:
-    """Why a path stays as this machine has it, and what falls short by that ("": nothing, so that it is not owed)."""
+    """Why a path stays as it is here. ``shortfall``: what is missing because of that ("": the path is not owed)."""
 
     reason: str
     shortfall: str = ""
@@ -43,10 +43,10 @@ class Withheld:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Step:
-    """One path of a plan. ``uid``, ``gid``, ``mode`` and ``xattrs`` are those that it gets here.
+    """One path of a plan. ``uid``, ``gid``, ``mode`` and ``xattrs`` are the values that it gets on this machine.
 
-    ``path`` is absolute bytes; ``reason`` says in words why this action (str, safe to print). ``shortfall`` says what
-    cannot be restored ("": nothing): such a path stays owed.
+    ``path`` is absolute (bytes). ``reason`` says why this action (str, safe to print). ``shortfall`` says what cannot
+    be restored; unless it is "", the path is owed.
     """
 
     path: bytes
@@ -74,10 +74,10 @@ class Step:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
-    """Steps, parents before children.
+    """The steps of a rebuild, parents before children.
 
     ``roots`` are the watched paths: at and below them no symbolic link is followed. ``confined_to`` is the root of
-    another machine, which no followed link may leave (b"": none).
+    another machine, out of which no link may lead (b"": none). ``delete``: extras are moved aside.
     """
 
     steps: tuple[Step, ...]
@@ -92,7 +92,7 @@ class Plan:
 
     @property
     def totals(self) -> Mapping[Action, int]:
-        """The number of steps of each action; without those that have none."""
+        """The number of steps of each action that occurs."""
         return Counter(step.action for step in self.steps)
 
     @property
@@ -116,19 +116,19 @@ def build(
 ) -> Plan:
     """Return the plan that turns the ``actual`` entries into the ``wanted`` ones. Raises nothing.
 
-    ``actual`` holds, by path, what is on disk at the wanted paths, at ``parents`` and (for extras) below the roots. A
-    file of equal size has its ``sha256``, one with several names a ``link_group``. ``roots`` are the watched paths
-    (below ``--target`` already). ``parents`` are directories above them: created where missing, else left alone.
-    ``keep`` tells paths that stay as they are, absent or not; ``withheld`` those whose content does.
+    ``actual`` has, by path, what is on disk at the wanted paths, at ``parents`` and (for extras) below the roots; files
+    of the wanted size have a ``sha256``, files with several names a ``link_group``. ``roots`` are the watched paths,
+    below ``--target`` if there is one. ``parents`` are directories above them: created where missing, else left alone.
+    ``keep`` returns whether a path stays as it is, even absent; ``withheld``, why its content does (None: it does not).
+    ``me`` is who restores the tree; ``delete`` and ``confined_to`` are those of the Plan.
     """
     placed = misplaced([entry for entry in wanted if not keep(entry.path)], actual)
     builder = _Builder(
         actual=actual, matcher=Matcher(accounts, me), me=me, keep=keep, withheld=withheld, misplaced=placed
     )
     absent = [entry for entry in parents if entry.path not in actual]
-    wanted_paths = {entry.path for entry in wanted}
     steps = [builder.step(entry) for entry in _ordered(absent, wanted)]
-    known = wanted_paths | {entry.path for entry in parents}
+    known = {entry.path for entry in (*wanted, *parents)}
     extras = builder.extras((path for path in actual if path not in known), roots, delete)
     return Plan(
         steps=tuple(sorted([*steps, *extras], key=lambda step: step.path)),
@@ -143,9 +143,9 @@ def build(
 
 
 def hindered(plan: Plan, reasons: Mapping[bytes, str]) -> Plan:
-    """Return ``plan`` with the steps in ``reasons`` (path: why not) as impossible ones.
+    """Return ``plan`` with the steps at the paths in ``reasons`` (path: why) made impossible.
 
-    What would be created in a directory that cannot be created is impossible, too.
+    So are the steps that would create something in a directory that cannot be created.
     """
     steps: list[Step] = []
     lost: set[bytes] = set()

@@ -1,7 +1,6 @@
 """The pre-flight: before the first change, find what this machine's file systems will not allow. Reads only.
 
-Directories are entered in the same way as when the plan is applied, so that a link that would be refused then is
-reported now.
+Directories are entered as they are when the plan is applied, so that a link that would be refused then is reported now.
 """
 
 from __future__ import annotations
@@ -36,7 +35,7 @@ class Shortage:
 
 @dataclass(frozen=True, slots=True)
 class Findings:
-    """By path why a step is impossible, and the file systems with too little room."""
+    """``hindrances``: by path, why a step is impossible; ``shortages``: the file systems with too little room."""
 
     hindrances: Mapping[bytes, str] = field(default_factory=dict)
     shortages: tuple[Shortage, ...] = ()
@@ -45,21 +44,21 @@ class Findings:
 def preflight(plan: Plan, holes: Mapping[bytes, int], mounts: Iterable[bytes], target: bytes = b"") -> Findings:
     """Check every directory in which ``plan`` would change something, and its file system. Raises nothing.
 
-    ``holes``: by path, the bytes of a file that take no room; ``mounts``: the mount points of this machine;
-    ``target``: a directory that will be created first where it is missing.
+    ``holes``: by path, how many bytes of a file take no room; ``mounts``: the mount points of this machine (bytes);
+    ``target``: a directory that a rehearsal creates first where it is missing.
     """
     with SafeDirectories(plan.roots, plan.confined_to) as tree:
         flight = _Flight(plan=plan, tree=tree, mounts=frozenset(mounts), target=target)
         for step in plan.steps:
-            flight.look(step, min(holes.get(step.path, 0), _most_holes(step.wanted)))
+            flight.check(step, min(holes.get(step.path, 0), _most_holes(step.wanted)))
         return Findings(flight.hindrances, tuple(flight.shortages()))
 
 
 @dataclass(slots=True)
 class _Place:
-    """An existing directory: its resolved path, its file system, and why nothing can change in it.
+    """An existing directory, its resolved path (``real``) and its file system.
 
-    ``closed`` says why no name can; what is there may still get other metadata.
+    ``trouble`` says why nothing in it can change; ``closed``, why no name can, although metadata may.
     """
 
     path: bytes
@@ -77,14 +76,17 @@ class _Flight:
     target: bytes
     hindrances: dict[bytes, str] = field(default_factory=dict)
     places: dict[bytes, _Place | str] = field(default_factory=dict)
-    #: the place that a directory made by the plan will lie in
-    made_in: dict[bytes, _Place] = field(default_factory=dict)
+    #: by a directory that the plan creates, the existing directory that it will lie in
+    existing_above: dict[bytes, _Place] = field(default_factory=dict)
+    #: directories that cannot be created
     lost: set[bytes] = field(default_factory=set)
+    #: by st_dev, the bytes and the inodes that the plan needs there, and a directory there
     needs: dict[int, list[int]] = field(default_factory=dict)
-    on: dict[int, _Place] = field(default_factory=dict)
-    seen: set[int] = field(default_factory=set)
+    place_on: dict[int, _Place] = field(default_factory=dict)
+    #: link groups that are counted already
+    counted: set[int] = field(default_factory=set)
 
-    def look(self, step: Step, hole: int) -> None:
+    def check(self, step: Step, hole: int) -> None:
         changing = step.action in _NEW or step.action is Action.METADATA
         if not (changing or (step.action is Action.EXTRA and self.plan.delete)):
             return
@@ -92,7 +94,7 @@ class _Flight:
         if parent in self.lost:
             self._lose(step)
             return
-        place = self.made_in.get(parent) or self.place(parent)
+        place = self.existing_above.get(parent) or self.place(parent)
         if isinstance(place, str):
             trouble = f"its directory cannot be reached: {place}"
         else:
@@ -105,12 +107,12 @@ class _Flight:
             self._count(step, place, hole)
 
     def _lose(self, step: Step) -> None:
-        """Skip what would lie in a directory that cannot be created."""
+        """Skip what would lie in ``step``, if that is a directory that cannot be created."""
         if step.action in _NEW and step.wanted is not None and step.wanted.kind is Kind.DIRECTORY:
             self.lost.add(step.path)
 
     def place(self, path: bytes) -> _Place | str:
-        """The directory ``path``, or in words why it cannot be entered."""
+        """Return the directory ``path``, or in words why it cannot be entered."""
         if path not in self.places:
             try:
                 self.places[path] = _enter(path, self.tree)
@@ -133,25 +135,25 @@ class _Flight:
     def _count(self, step: Step, place: _Place, hole: int) -> None:
         assert step.wanted is not None
         if step.wanted.kind is Kind.DIRECTORY:
-            self.made_in[step.path] = place
+            self.existing_above[step.path] = place
         group = step.wanted.link_group
-        if group is not None and group in self.seen:
+        if group is not None and group in self.counted:
             return
         if group is not None:
-            self.seen.add(group)
-        self.on.setdefault(place.device, place)
+            self.counted.add(group)
+        self.place_on.setdefault(place.device, place)
         need = self.needs.setdefault(place.device, [0, 0])
         need[0] += max(0, step.wanted.size - hole) + _PER_FILE
         need[1] += 1
 
     def shortages(self) -> Iterator[Shortage]:
-        """The file systems with too little room, bytes before inodes."""
+        """Yield the file systems with too little room, for each its bytes before its inodes."""
         for device, (size, count) in self.needs.items():
-            place = self.on[device]
+            place = self.place_on[device]
             try:
                 statistics = os.fstatvfs(self.tree.enter(place.path))
             except OSError:
-                continue  # writing will show it
+                continue  # writing will fail and report it
             blocks = statistics.f_bfree if os.geteuid() == 0 else statistics.f_bavail
             if size > blocks * statistics.f_frsize:
                 yield Shortage(place.path, size, blocks * statistics.f_frsize)
@@ -160,7 +162,7 @@ class _Flight:
 
 
 def _most_holes(wanted: Entry | None) -> int:
-    """How many bytes of a file may become holes."""
+    """Return how many bytes of a file may become holes."""
     holes = EVERYWHERE if wanted is None or wanted.holes is None else wanted.holes
     return sum(length for _, length in holes)
 

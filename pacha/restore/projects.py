@@ -1,7 +1,7 @@
-"""The projects of files and directories (xfsctl(3)): given to new ones, and kept by originals that come back.
+"""The projects of files and directories (xfsctl(3)): set on new ones, and kept by originals that are put back.
 
-Into a directory that gives its project to what is in it, rename(2) and link(2) let nothing of another one (EXDEV). So
-what is new gets its own number only when everything is in its place.
+rename(2) and link(2) refuse (EXDEV) a file of another project in a directory that passes on its own project. So a new
+file gets its project only once everything is in its place.
 """
 
 from __future__ import annotations
@@ -26,20 +26,20 @@ _NEW = (Action.CREATE, Action.REPLACE)
 
 
 def set_projects(plan: Plan, tree: SafeDirectories, outcome_builder: OutcomeBuilder) -> None:
-    """Give what ``plan`` made new its recorded project, deepest first; what fails goes to ``outcome_builder``."""
+    """Set the recorded project of everything that ``plan`` created, deepest first; report failures."""
     new = [step for step in plan.steps if step.action in _NEW and step.wanted and step.wanted.project is not None]
-    if not new or not (any(map(_has_project, new)) or _inherits(plan, tree)):
+    if not new or not (any(map(_has_project, new)) or _some_directory_passes_on(plan, tree)):
         return
     for step in reversed(new):
         if step.path not in outcome_builder.failed:
             try:
                 _set(step, tree)
             except OSError as error:
-                outcome_builder.trouble(step.path, f"{_in_words(step)} not set: {explain(error)}")
+                outcome_builder.trouble(step.path, f"{_command(step)} not set: {explain(error)}")
 
 
 def rename_in(name: bytes, dir_fd: int, to: bytes, to_fd: int) -> None:
-    """rename(2), also of a file or directory of another project than its new directory gives. Raises OSError."""
+    """rename(2), also into a directory that passes on another project than ``name`` has. Raises OSError."""
     try:
         rename(name, dir_fd, to, to_fd)
     except OSError as error:
@@ -58,14 +58,14 @@ def _has_project(step: Step) -> bool:
     return bool(step.wanted and step.wanted.project)
 
 
-def _inherits(plan: Plan, tree: SafeDirectories) -> bool:
-    """Whether a directory that was there before gives its project to what is made in it."""
+def _some_directory_passes_on(plan: Plan, tree: SafeDirectories) -> bool:
+    """Whether a directory that existed before passes its project on to new entries."""
     if any(step.actual and step.actual.flags & OF_A_PROJECT for step in plan.steps):
         return True
-    return any(_gives(paths.parent(root), tree) for root in plan.roots)
+    return any(_passes_on(paths.parent(root), tree) for root in plan.roots)
 
 
-def _gives(directory: bytes, tree: SafeDirectories) -> bool:
+def _passes_on(directory: bytes, tree: SafeDirectories) -> bool:
     try:
         with _open(b".", tree.enter(directory)) as fd:
             return bool(inode_flags.flags(fd) & OF_A_PROJECT)
@@ -74,7 +74,7 @@ def _gives(directory: bytes, tree: SafeDirectories) -> bool:
 
 
 def _set(step: Step, tree: SafeDirectories) -> None:
-    """Raises OSError, unless there was nothing to set and the file system has no projects."""
+    """Set the project of a path. Raises OSError, but not where there is none to set and none are supported."""
     assert step.wanted is not None
     wanted = step.wanted
     with _open(paths.name(step.path), tree.enter(paths.parent(step.path))) as fd:
@@ -89,7 +89,7 @@ def _set(step: Step, tree: SafeDirectories) -> None:
                 raise
 
 
-def _in_words(step: Step) -> str:
+def _command(step: Step) -> str:
     assert step.wanted is not None
     flag = " +P" if step.wanted.flags & OF_A_PROJECT else ""
     return f"chattr{flag} -p {step.wanted.project}"

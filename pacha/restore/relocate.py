@@ -1,4 +1,4 @@
-"""Move an original to where it is kept, and back, also where rename(2) refuses a directory.
+"""Move an original to its backup directory and back, even where rename(2) refuses a directory.
 
 On overlayfs a directory of a lower layer cannot be renamed (EXDEV): it is made again, and everything in it is moved.
 """
@@ -20,7 +20,7 @@ _DEEPEST = 200  # levels, each with two descriptors
 
 
 def displace(name: bytes, dir_fd: int, kept: bytes, kept_fd: int) -> None:
-    """``relocate`` an original to ``kept``, which is not there yet. Raises OSError, and then it is where it was."""
+    """Move an original to ``kept``, which does not exist yet. Raises OSError, and then the original is where it was."""
     try:
         relocate(name, dir_fd, kept, kept_fd)
     except OSError:
@@ -30,21 +30,21 @@ def displace(name: bytes, dir_fd: int, kept: bytes, kept_fd: int) -> None:
 
 
 def relocate(name: bytes, dir_fd: int, to: bytes, to_fd: int, levels: int = _DEEPEST) -> None:
-    """Rename ``name`` in ``dir_fd`` to ``to`` in ``to_fd``, a directory piece by piece where it cannot be renamed.
+    """Rename ``name`` in ``dir_fd`` to ``to`` in ``to_fd``. Move a directory that cannot be renamed entry by entry.
 
-    Interrupted, the two directories together hold everything, and the same call the other way takes it back. Raises
-    OSError.
+    If that is interrupted, the two directories together hold everything, and the same call the other way reverts it.
+    Raises OSError.
     """
     try:
         rename(name, dir_fd, to, to_fd)
     except OSError as error:
         if error.errno not in _REFUSED or not _is_directory(name, dir_fd) or not levels:
             raise
-        _carry(name, dir_fd, to, to_fd, levels)
+        _move_entries(name, dir_fd, to, to_fd, levels)
 
 
 def rename(name: bytes, dir_fd: int, to: bytes, to_fd: int) -> None:
-    """rename(2), also of a plain user's own directory that he may not write to: its ``..`` changes. Raises OSError."""
+    """rename(2), also of a plain user's own read-only directory, whose ``..`` changes by it. Raises OSError."""
     try:
         os.rename(name, to, src_dir_fd=dir_fd, dst_dir_fd=to_fd)
     except PermissionError:
@@ -59,11 +59,11 @@ def rename(name: bytes, dir_fd: int, to: bytes, to_fd: int) -> None:
                 os.chmod(reference, mode)
 
 
-def _carry(name: bytes, dir_fd: int, to: bytes, to_fd: int, levels: int) -> None:
+def _move_entries(name: bytes, dir_fd: int, to: bytes, to_fd: int, levels: int) -> None:
     fd = os.open(name, DIRECTORY, dir_fd=dir_fd)
     try:
         children, mtime_ns = os.listdir(fd), os.fstat(fd).st_mtime_ns
-        target = _twin(fd, to, to_fd, is_empty=not children)
+        target = _open_or_make(fd, to, to_fd, is_empty=not children)
         try:
             for child in map(os.fsencode, children):
                 relocate(child, fd, child, target, levels - 1)
@@ -75,11 +75,11 @@ def _carry(name: bytes, dir_fd: int, to: bytes, to_fd: int, levels: int) -> None
     os.rmdir(name, dir_fd=dir_fd)
 
 
-def _twin(source: int, to: bytes, to_fd: int, *, is_empty: bool) -> int:
+def _open_or_make(source: int, to: bytes, to_fd: int, *, is_empty: bool) -> int:
     """Open the directory ``to``; where it is missing, make it with the attributes of the directory ``source``.
 
-    One that is there is the rest of an interrupted move, or a trap: what only the mode of ``source`` keeps private
-    would be in the directory of somebody else. Raises Changed for that.
+    An existing one is left from an interrupted move, or a trap by another user, who could then read what only the mode
+    of ``source`` protects. Raises Changed for a trap, OSError.
     """
     try:
         os.mkdir(to, 0o700, dir_fd=to_fd)

@@ -1,23 +1,23 @@
 """Undo: remove what a rebuild created, put back what it displaced, reset what it altered.
 
-It works from the journal alone, after a finished and after an interrupted rebuild. It can be interrupted and run again,
-for it checks the actual state for each record.
+It works from the journal alone, after a finished rebuild and after an interrupted one. It can itself be interrupted
+and run again, because it checks the actual state for each record.
 """
 
 from __future__ import annotations
 
 import os
-import stat
 from collections.abc import Callable, Iterable
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 
 from pacha.files import paths
 from pacha.files.entry import Kind, kind_of
-from pacha.restore.backup_dir import enter_kept
+from pacha.restore.backup_dir import open_backup_dir
 from pacha.restore.cleanup import remove_empty_folders, remove_temporaries, restore_times, roots_of
 from pacha.restore.dirfd import SafeDirectories
 from pacha.restore.entries import Inode, discard, inode_of
-from pacha.restore.inode import Changed, change_attributes, explain, is_closed_to_owner, open_inode, read_xattrs
+from pacha.restore.inode import Changed, change_attributes, explain, is_closed_to_owner, open_inode
 from pacha.restore.journal import Journal, history
 from pacha.restore.journal_records import Altered, Created, Displaced, Keeping, Record, Touched
 from pacha.restore.openings import Openings
@@ -31,11 +31,11 @@ from pacha.text import escape
 
 
 def undo(journal: Journal) -> Outcome:
-    """Put back the originals from before the rebuild of ``journal`` and the interrupted ones that it resumed.
+    """Undo the rebuild of ``journal`` and the interrupted ones that it resumed.
 
-    Later changes are not lost: such a path stays, or moves to a backup directory, and is reported. The Outcome counts
-    paths removed (CREATE), put back (REPLACE) and altered back (METADATA). Raises OSError where the journal cannot be
-    written.
+    A path that was changed since is not lost: it stays, or moves to a backup directory, and is reported. The Outcome
+    counts the paths removed (CREATE), put back (REPLACE) and altered back (METADATA). Raises OSError where the journal
+    cannot be written.
     """
     outcome_builder, mask = OutcomeBuilder(), os.umask(0o077)
     try:
@@ -51,11 +51,11 @@ def undo(journal: Journal) -> Outcome:
 
 
 def prune(state: bytes, *, keep: int = 3) -> int:
-    """Remove the originals of rebuilds before the last ``keep`` finished ones. Return how many rebuilds that were.
+    """Remove the journals and originals of rebuilds before the last ``keep`` finished ones. Return how many.
 
-    Rehearsals are counted separately, so that they never displace the machine's own originals. A rebuild without
-    changes does not count, and is removed after ``keep`` later ones. One that can still be resumed stays. ``state`` is
-    the state folder (bytes).
+    Rehearsals are counted separately, so that they never push out the machine's own originals. A rebuild without
+    changes does not count; it is removed after ``keep`` later ones like it. A rebuild that can still be resumed stays.
+    ``state`` is the state folder (bytes). Raises OSError.
     """
     journals = history(state)
     rehearsals = [journal for journal in journals if journal.target]
@@ -68,7 +68,7 @@ def prune(state: bytes, *, keep: int = 3) -> int:
 
 
 def _old(journals: list[Journal], keep: int) -> list[Journal]:
-    """Those of ``journals``, oldest first, that are obsolete."""
+    """Return those of ``journals`` (oldest first) that are obsolete."""
     idle = [journal.id for journal in journals if journal.closed and not journal.changed][:-keep]
     finished = [journal.id for journal in journals if "finished" in journal.marks and journal.changed]
     oldest = finished[-keep] if len(finished) >= keep else ""
@@ -79,7 +79,7 @@ def _old(journals: list[Journal], keep: int) -> list[Journal]:
 
 
 def resumed(journal: Journal) -> list[Journal]:
-    """The interrupted rebuilds that this one resumed, newest first; the caller closes them."""
+    """Return the journals of the interrupted rebuilds that this one resumed, newest first; the caller closes them."""
     folder = os.path.dirname(journal.folder)
     journals = []
     for identifier in sorted(journal.resumes, reverse=True):
@@ -95,10 +95,10 @@ def _forget(journal: Journal) -> None:
         for record in journal.records:
             if isinstance(record, Keeping):
                 try:
-                    os.close(enter_kept(tree, record.path))  # it is ours
-                    _discard(paths.parent(record.path), paths.name(record.path), tree)
+                    with open_backup_dir(tree, record.path):
+                        _discard(paths.parent(record.path), paths.name(record.path), tree)
                 except OSError:
-                    continue  # missing, or not ours any more
+                    continue  # missing, or another user's
     journal.remove()
 
 
@@ -120,44 +120,44 @@ class Undoing:
     journal: Journal
     tree: SafeDirectories
     outcome_builder: OutcomeBuilder
-    made: dict[bytes, Created] = field(default_factory=dict)
-    #: path and time of what was created; two where a time could not be set at first, and either may be right
+    created: dict[bytes, Created] = field(default_factory=dict)
+    #: path and time of each created entry; two times, of which either is right, where one could not be set at first
     known: set[tuple[bytes, int]] = field(default_factory=set)
     openings: Openings = field(init=False)
 
     def __post_init__(self) -> None:
         self.openings = Openings(self.tree)
         records = [record for record in self.journal.records if isinstance(record, Created)]
-        self.made = {record.path: record for record in records}
+        self.created = {record.path: record for record in records}
         self.known = {(record.path, record.mtime_ns) for record in records}
 
     def run(self) -> None:
-        """Undo all of it."""
+        """Undo everything that the journal records."""
         for path in [each.path for each in self.journal.records if isinstance(each, Touched)]:
             self._open(path)
-        self._each(self.new(), self._remove)
-        self._each(self.displaced(), self._put_back)
+        self._for_each(self.new(), self._remove)
+        self._for_each(self.displaced(), self._put_back)
         remove_temporaries(self.journal, self.tree)
         remove_empty_folders(self.journal, self.tree)
         self.openings.close_all()
-        self._each(self.altered(), self._alter_back)
+        self._for_each(self.altered(), self._alter_back)
         restore_times(self.journal, self.tree)
 
     def new(self) -> list[Created]:
-        """The new paths where nothing was before, deepest first."""
+        """Return the records of paths where nothing was before, deepest first."""
         replaced = {record.path for record in self.displaced()}
-        records = [records for records in self.made.values() if records.path not in replaced and not records.replaces]
+        records = [record for record in self.created.values() if record.path not in replaced and not record.replaces]
         return records[::-1] if "written" in self.journal.marks else []  # before that nothing had its own name
 
     def displaced(self) -> list[Displaced]:
-        """The displaced originals, the last first: extras were moved deepest first."""
+        """Return the records of displaced originals, last first: extras were moved deepest first."""
         return [record for record in self.journal.records if isinstance(record, Displaced)][::-1]
 
     def altered(self) -> list[Altered]:
-        """The altered paths, the last first."""
+        """Return the records of altered paths, last first."""
         return [record for record in self.journal.records if isinstance(record, Altered)][::-1]
 
-    def _each(self, records: Iterable[Record], action: Callable[..., None]) -> None:
+    def _for_each(self, records: Iterable[Record], action: Callable[..., None]) -> None:
         for record in records:
             try:
                 action(record)
@@ -179,71 +179,60 @@ class Undoing:
         self.outcome_builder.counts[Action.CREATE] += 1
 
     def _put_back(self, record: Displaced) -> None:
-        """Find the original and rename it back."""
-        kept_fd = self._enter_kept(record)
-        try:
+        with ExitStack() as stack:
+            try:
+                kept_fd = stack.enter_context(open_backup_dir(self.tree, paths.parent(record.kept)))
+            except FileNotFoundError:
+                kept_fd = -1  # killed before it was created, or undone already
             dir_fd, name = self._enter_to_change(paths.parent(record.path)), paths.name(record.path)
             source = self._find(record, dir_fd, kept_fd)
             if source is not None:
-                self._note(record.path, *source)
+                self._journal_mode(record.path, *source)
                 self._rename_back(record, source, dir_fd, kept_fd)
                 self.outcome_builder.counts[Action.REPLACE] += 1
             elif inode_at(name, dir_fd) != record.old:
                 raise Changed("what was there is no longer kept")
-        finally:
-            if kept_fd >= 0:
-                os.close(kept_fd)
 
     def _enter_to_change(self, path: bytes) -> int:
-        """Enter a directory in which a name goes: also one that is closed since the rebuild, or came back just now."""
+        """Enter a directory to change names in it, also one that was closed since the rebuild or was just put back."""
         self._open(path)
         return self.tree.enter(path)
 
     def _open(self, path: bytes) -> None:
         for closed in self.openings.closed([path]):
-            if closed not in self.made or self.made[closed].kind != Kind.DIRECTORY.value:  # that one goes
-                self._note(closed, b".", self.tree.enter(closed))
+            is_new = closed in self.created and self.created[closed].kind == Kind.DIRECTORY.value
+            if not is_new:  # a new one is removed in the end
+                self._journal_mode(closed, b".", self.tree.enter(closed))
             self.openings.open(closed)
 
-    def _note(self, path: bytes, name: bytes, dir_fd: int) -> None:
-        """Journal the mode of what is about to be opened at ``path``, for a second undo after a killed one."""
+    def _journal_mode(self, path: bytes, name: bytes, dir_fd: int) -> None:
+        """Journal the mode of a directory that is about to be opened, in case this undo is killed and run again."""
         with open_inode(name, dir_fd) as (reference, status):
             known = {(each.path, each.old) for each in self.altered()}
             if not is_closed_to_owner(status) or (path, inode_of(status)) in known:
                 return
-            owned = {"uid": status.st_uid, "gid": status.st_gid, "mode": stat.S_IMODE(status.st_mode)}
-            times = {"mtime_ns": status.st_mtime_ns, **owned}
-            self.journal.write(Altered(path=path, old=inode_of(status), xattrs=read_xattrs(reference), **times))
+            self.journal.write(Altered.of(path, reference, status))
             self.journal.sync()
 
-    def _enter_kept(self, record: Displaced) -> int:
-        try:
-            return enter_kept(self.tree, paths.parent(record.kept))
-        except FileNotFoundError:
-            return -1  # killed before it was created, or undone already
-
     def _find(self, record: Displaced, dir_fd: int, kept_fd: int) -> tuple[bytes, int] | None:
-        """Return name and directory of the original; None where it is back in its place."""
+        """Return the name and the directory of the original; None where it is back in its place, or nowhere."""
         kept, name = paths.name(record.kept), paths.name(record.path)
         original = inode_at(kept, kept_fd) if kept_fd >= 0 else None
         if original is not None:
-            # Its number may not be the old one: overlayfs copies a file that gets a second name.
+            # Its inode number may have changed: overlayfs copies a file that gets a second name.
             if inode_at(name, dir_fd) not in (record.old, original):
                 return kept, kept_fd
-            self._finish(kept, kept_fd, name, dir_fd)
+            # Both names exist: the run was killed between link and rename, or during ``relocate``.
+            try:
+                os.unlink(kept, dir_fd=kept_fd)
+            except IsADirectoryError:
+                relocate(kept, kept_fd, name, dir_fd)
         elif record.temporary is not None and inode_at(record.temporary, dir_fd) == record.old:
             return record.temporary, dir_fd
         return None
 
-    def _finish(self, kept: bytes, kept_fd: int, name: bytes, dir_fd: int) -> None:
-        """Leave ``name`` alone of two: the run was killed between link and rename, or in the midst of ``relocate``."""
-        try:
-            os.unlink(kept, dir_fd=kept_fd)
-        except IsADirectoryError:
-            relocate(kept, kept_fd, name, dir_fd)
-
     def _rename_back(self, record: Displaced, source: tuple[bytes, int], dir_fd: int, kept_fd: int) -> None:
-        name, created = paths.name(record.path), self.made.get(record.path)
+        name, created = paths.name(record.path), self.created.get(record.path)
         try:
             status = os.stat(name, dir_fd=dir_fd, follow_symlinks=False)
         except FileNotFoundError:
@@ -261,7 +250,7 @@ class Undoing:
         rename_in(source[0], source[1], name, dir_fd)
 
     def _set_aside(self, record: Displaced, dir_fd: int, kept_fd: int) -> None:
-        """Keep what was changed since the rebuild beside the originals."""
+        """Keep a path that was changed since the rebuild, beside the originals."""
         if kept_fd < 0:
             raise Changed("it was changed since the rebuild, and there is no folder to keep that in")
         aside = paths.name(record.kept) + b"-after"
@@ -270,7 +259,7 @@ class Undoing:
         self.outcome_builder.concern(record.path, f"changed since the rebuild: that is kept as {place}")
 
     def is_ours(self, created: Created, status: os.stat_result) -> bool:
-        """Whether the path is unchanged since the rebuild created it."""
+        """Whether a path with this ``status`` is unchanged since the rebuild created it."""
         kind = kind_of(status.st_mode)
         if kind.value != created.kind or kind is Kind.DIRECTORY:
             return kind.value == created.kind
@@ -290,7 +279,7 @@ class Undoing:
 
 
 def inode_at(name: bytes, dir_fd: int) -> Inode | None:
-    """The inode ``name`` in ``dir_fd``; None where there is none. Raises OSError."""
+    """Return the inode ``name`` in ``dir_fd``; None where there is none. Raises OSError."""
     try:
         return inode_of(os.stat(name, dir_fd=dir_fd, follow_symlinks=False))
     except ABSENT:

@@ -23,7 +23,7 @@ _NOT_KEPT = "what was there is no longer kept"
 
 @dataclass(frozen=True, slots=True)
 class UndoStep:
-    """One path: ``what`` an undo would do ("remove", "put back", "metadata" or "leave"), and why it is left."""
+    """One path: ``what`` an undo would do ("remove", "put back", "metadata" or "leave"), and the reason to leave it."""
 
     path: bytes
     what: str
@@ -31,42 +31,42 @@ class UndoStep:
 
 
 def preview(journal: Journal) -> tuple[UndoStep, ...]:
-    """What ``undo(journal)`` would do, in the order of paths. Several resumed rebuilds may name the same path."""
+    """Return what ``undo(journal)`` would do, sorted by path. A path may occur once for each resumed rebuild."""
     steps: list[UndoStep] = []
     for each in [journal, *resumed(journal)]:
         with SafeDirectories(roots_of(each)) as tree:
-            steps += _Look(Undoing(each, tree, OutcomeBuilder())).all()
+            steps += _Preview(Undoing(each, tree, OutcomeBuilder())).all()
         if each is not journal:
             each.close()
     return tuple(sorted(steps, key=lambda step: step.path))
 
 
 @dataclass(frozen=True, slots=True)
-class _Look:
+class _Preview:
     undoing: Undoing
 
     def all(self) -> Iterator[UndoStep]:
         undoing = self.undoing
-        looks: list[tuple[bytes, Callable[[], UndoStep | None]]] = [
-            *((record.path, partial(self._made, record)) for record in undoing.new()),
+        checks: list[tuple[bytes, Callable[[], UndoStep | None]]] = [
+            *((record.path, partial(self._created, record)) for record in undoing.new()),
             *((record.path, partial(self._displaced, record)) for record in undoing.displaced()),
             *((record.path, partial(self._altered, record)) for record in undoing.altered()),
         ]
-        for path, look in looks:
+        for path, check in checks:
             try:
-                back = look()
+                step = check()
             except ABSENT:
                 continue
             except OSError as error:
-                back = UndoStep(path, "leave", explain(error))
-            if back is not None:
-                yield back
+                step = UndoStep(path, "leave", explain(error))
+            if step is not None:
+                yield step
 
     def _status(self, path: bytes) -> os.stat_result:
         dir_fd = self.undoing.tree.enter(paths.parent(path))
         return os.stat(paths.name(path), dir_fd=dir_fd, follow_symlinks=False)
 
-    def _made(self, record: Created) -> UndoStep:
+    def _created(self, record: Created) -> UndoStep:
         if self.undoing.is_ours(record, self._status(record.path)):
             return UndoStep(record.path, "remove")
         return UndoStep(record.path, "leave", "changed since the rebuild")

@@ -42,11 +42,11 @@ class ContentSource(Protocol):
         """Yield the bytes of a file in chunks. Raises DamagedError where they are missing or damaged."""
 
     def place(self, entry: Entry) -> Extent | None:
-        """Where another process can read them, None where it cannot."""
+        """Return where another process can read these bytes; None where it cannot."""
 
 
 class Extent(NamedTuple):
-    """Bytes in the middle of a file, by its path, in a folder that is ours alone."""
+    """``size`` bytes, from ``offset`` on, of the file at the path ``file``, which is in a private folder."""
 
     file: bytes
     offset: int
@@ -54,7 +54,7 @@ class Extent(NamedTuple):
 
 
 class NewFile(NamedTuple):
-    """A file to write: its name in its directory, its entry, its attributes, where its content is."""
+    """A file to write: its name in its directory, its entry, its attributes, and where its content is."""
 
     name: bytes
     entry: Entry
@@ -63,7 +63,7 @@ class NewFile(NamedTuple):
 
 
 class Halt(Exception):
-    """The disk fails, not just one path: ``path`` and the OSError that shows it."""
+    """The disk fails, not just one path. ``path`` and ``error`` are where and how that showed."""
 
     def __init__(self, path: bytes, error: OSError) -> None:
         super().__init__(path, error)
@@ -72,7 +72,7 @@ class Halt(Exception):
 
 
 class Writer:
-    """Writes what a plan creates or replaces. Afterwards ``temporaries`` has what is to be installed."""
+    """Writes what a plan creates or replaces, for an ``Installer``."""
 
     def __init__(
         self,
@@ -82,25 +82,28 @@ class Writer:
         tree: SafeDirectories,
         outcome_builder: OutcomeBuilder,
     ) -> None:
-        """Take the plan, the source of content, and the run's own parts."""
         self._plan, self._source, self._journal = plan, source, journal
         self._tree, self._outcome = tree, outcome_builder
         self.aliases, self.journal_file = tree.aliases, journal.file
         #: the temporary name, by path, of everything that is installed by itself
         self.temporaries: dict[bytes, bytes] = {}
-        #: directories whose names change, and their original times in nanoseconds
+        #: directories in which names change, and their original times in nanoseconds
         self.touched: dict[bytes, int] = {}
         #: one directory on each file system that is written to, by st_dev
         self.devices: dict[int, bytes] = {}
-        #: existing directories that get another owner or mode; until then, others may read them
-        self.closing = {step.path: step for step in plan.steps if _closes(step)}
-        #: paths below one of these: until that has its final permissions, they are for their owner alone
+        #: existing directories that get other permissions; until then, others may read them
+        self.closing = {step.path: step for step in plan.steps if _changes_permissions(step)}
+        #: new paths below one of these: only their owner may read them until that has its final permissions
         self.restricted: set[bytes] = set()
-        self._growing: set[bytes] = set()
+        self._new_directories: set[bytes] = set()
+        #: by link group, the name that was written first
         self._first: dict[int, tuple[Entry, Inode]] = {}
 
     def announce(self) -> None:
-        """Choose all temporary names, reach every directory, and journal all of it durably."""
+        """Choose all temporary names, enter every directory, and record all of it in the journal, synced.
+
+        Raises OSError.
+        """
         records: list[Record] = []
         for step in self._plan.steps:
             if step.action in (Action.CREATE, Action.REPLACE):
@@ -112,7 +115,7 @@ class Writer:
         self._journal.sync()
 
     def write(self, step: Step) -> None:
-        """Create one entry under its temporary name. Raises Halt, DamagedError."""
+        """Create one entry under its temporary name. Raises Halt, and what the source raises (DamagedError)."""
         if step.path in self._outcome.failed:
             return
         parent, name = paths.parent(step.path), self._name(step.path)
@@ -123,7 +126,7 @@ class Writer:
             self._make(step, parent, name)
 
     def file(self, step: Step) -> NewFile | None:
-        """What another process has to know to write a file; None for all that only this one can write."""
+        """Return what another process needs in order to write a file; None for what only this one can write."""
         wanted, failed = step.wanted, self._outcome.failed
         if wanted is None or wanted.kind is not Kind.FILE or wanted.link_group is not None:
             return None
@@ -133,14 +136,14 @@ class Writer:
         return NewFile(self._name(step.path), wanted, self._attributes(step), place) if place else None
 
     def accept(self, step: Step, troubles: tuple[str, ...]) -> None:
-        """Note that another process wrote a file, and in words what it could not set. Raises Halt."""
+        """Record that another process wrote a file; ``troubles``: the attributes that it could not set. Raises Halt."""
         if troubles:
             self._outcome.trouble(step.path, *troubles)
             with self._failing(step):
-                self._announce_as_it_is(step, self._tree.enter(paths.parent(step.path)), self._name(step.path))
+                self._announce_real_time(step, self._tree.enter(paths.parent(step.path)), self._name(step.path))
 
     def discard(self, step: Step) -> None:
-        """Remove what is there under the temporary name of a file."""
+        """Remove the temporary name of a file, which may be missing."""
         try:
             discard(self._name(step.path), self._tree.enter(paths.parent(step.path)))
         except OSError:
@@ -149,7 +152,7 @@ class Writer:
     def finish_directories(self) -> None:
         """Set the attributes of the new directories, deepest first; nothing in them changes any more."""
         for step in reversed(self._plan.steps):
-            if step.path in self._growing and step.path not in self._outcome.failed:
+            if step.path in self._new_directories and step.path not in self._outcome.failed:
                 try:
                     dir_fd = self._tree.enter(paths.parent(step.path))
                     troubles = finish_directory(self._name(step.path), dir_fd, self._attributes(step))
@@ -188,7 +191,7 @@ class Writer:
     def _announce_new(self, step: Step, records: list[Record]) -> None:
         assert step.wanted is not None
         temporary = None
-        if paths.parent(step.path) not in self._growing:
+        if paths.parent(step.path) not in self._new_directories:
             if not self._reach(step):
                 return
             temporary = b".pacha-" + secrets.token_hex(8).encode()
@@ -196,13 +199,13 @@ class Writer:
             if self.closing and not self.closing.keys().isdisjoint(paths.ancestors(step.path)):
                 self.restricted.add(step.path)
         if step.wanted.kind is Kind.DIRECTORY:
-            self._growing.add(step.path)
+            self._new_directories.add(step.path)
             if temporary is not None:
                 self._tree.alias(step.path, temporary)
         records.append(self._made(step, step.wanted.mtime_ns))
 
-    def _announce_as_it_is(self, step: Step, dir_fd: int, name: bytes) -> None:
-        """Journal the time that an entry really got, by which an undo recognises it."""
+    def _announce_real_time(self, step: Step, dir_fd: int, name: bytes) -> None:
+        """Record the time that an entry really got, by which an undo recognises it."""
         status = os.stat(name, dir_fd=dir_fd, follow_symlinks=False)
         self._journal.write(self._made(step, status.st_mtime_ns))
 
@@ -248,7 +251,7 @@ class Writer:
             self._first.setdefault(group, (step.wanted, new.inode))
         if new.troubles:
             self._outcome.trouble(step.path, *new.troubles)
-            self._announce_as_it_is(step, self._tree.enter(parent), name)
+            self._announce_real_time(step, self._tree.enter(parent), name)
 
     def _make_fresh(self, step: Step, wanted: Entry, dir_fd: int, name: bytes) -> NewEntry:
         if wanted.kind is Kind.FILE:
@@ -260,7 +263,7 @@ class Writer:
         return given._replace(mode=given.mode & PRIVATE) if step.path in self.restricted else given
 
     def _link(self, group: int, parent: bytes, name: bytes, step: Step) -> bool:
-        """Link another name to the file written first. Return False where the two cannot share one inode."""
+        """Make a hard link to the name written first. Return False where the two cannot share one inode."""
         entry, inode = self._first[group]
         first = entry.path
         assert step.wanted is not None
@@ -278,12 +281,12 @@ class Writer:
         finally:
             os.close(source_fd)
         if first in self._outcome.troubled:
-            self._announce_as_it_is(step, self._tree.enter(parent), name)
+            self._announce_real_time(step, self._tree.enter(parent), name)
         return True
 
     @contextmanager
     def _failing(self, step: Step) -> Iterator[None]:
-        """What the body cannot do is told and removed. Raises Halt."""
+        """Where the body fails, report that and remove what it wrote. Raises Halt."""
         try:
             yield
         except OSError as error:
@@ -293,7 +296,7 @@ class Writer:
             self.discard(step)
 
 
-def _closes(step: Step) -> bool:
+def _changes_permissions(step: Step) -> bool:
     actual = step.actual
     if step.action is not Action.METADATA or actual is None or actual.kind is not Kind.DIRECTORY:
         return False

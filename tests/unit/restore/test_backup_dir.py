@@ -7,7 +7,7 @@ import stat
 
 import pytest
 
-from pacha.restore.backup_dir import BackupDirs, enter_kept
+from pacha.restore.backup_dir import BackupDirs, open_backup_dir
 from pacha.restore.inode import Changed
 from pacha.restore.journal_records import Keeping, Touched
 from pacha.restore.outcome import OutcomeBuilder
@@ -47,7 +47,8 @@ def test_where_none_can_be_made_beside_the_root_it_is_made_further_down(begun: B
 
 def test_a_kept_folder_that_is_not_ours_alone_is_not_used(begun: Begun) -> None:
     folder = os.path.dirname(backup_dirs(begun).place(begun.path("f")))
-    os.close(enter_kept(begun.descent, folder))
+    with open_backup_dir(begun.descent, folder):
+        pass
     os.chmod(folder, 0o750)
     with pytest.raises(Changed):
-        enter_kept(begun.descent, folder)
+        open_backup_dir(begun.descent, folder).__enter__()
