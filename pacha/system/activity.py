@@ -13,10 +13,10 @@ _COUNT = struct.Struct("=Q")
 
 @dataclass(slots=True, kw_only=True)
 class Activity:
-    """Work that takes long: what it is, how many of its parts (``total``; 0: unknown) are ``done``, and their bytes.
+    """A long task: ``what`` it is, how many of its ``total`` parts (0: unknown) are ``done``, their ``size`` in bytes.
 
-    ``counter`` returns how many are done, in place of ``done``. So does ``shared``, memory in which child processes
-    count: a hostile one can write nothing but a number there.
+    Instead of ``done``, the function ``counter`` may return the number, or ``shared`` may hold it: memory in which
+    child processes count. A hostile child can write nothing but a number there.
     """
 
     what: str = ""
@@ -29,14 +29,14 @@ class Activity:
 
     @property
     def counted(self) -> int:
-        """How many are done."""
+        """How many parts are done."""
         if self.shared:
             return int(_COUNT.unpack_from(self.shared)[0])
         return self.counter() if self.counter else self.done
 
     @property
     def rate(self) -> float:
-        """Bytes in a second."""
+        """Bytes per second."""
         return self.size / max(time.monotonic() - self.began, 0.001)
 
 
@@ -44,17 +44,17 @@ _now = Activity()
 
 
 def begin(what: str, total: int = 0, counter: Callable[[], int] | None = None, *, shared: bool = False) -> None:
-    """Begin the activity ``what`` (safe to print) with ``total`` parts, in place of the last one.
+    """Begin the activity ``what`` (safe to print) with ``total`` parts; it replaces the current one.
 
-    ``counter`` returns how many parts are done, where counting each of them would take too long. ``shared``: child
-    processes call ``advance`` as well.
+    ``counter`` returns how many parts are done, for work that cannot call ``advance`` for each. ``shared``: child
+    processes call ``advance`` too.
     """
     global _now
     _now = Activity(what=what, total=total, counter=counter, shared=mmap.mmap(-1, _COUNT.size) if shared else None)
 
 
 def advance(done: int = 0, size: int = 0) -> None:
-    """Count parts that are done, and bytes."""
+    """Add to the parts that are done, and to the bytes."""
     _now.done += done
     _now.size += size
     if _now.shared:
@@ -62,11 +62,11 @@ def advance(done: int = 0, size: int = 0) -> None:
 
 
 def sent(size: int) -> None:
-    """Count bytes that were sent, unless the activity has parts: those count their own bytes."""
+    """Add bytes that were sent, unless the activity has parts, which add their own bytes."""
     if not _now.total:
         advance(size=size)
 
 
 def current() -> Activity:
-    """The activity of now; its ``what`` is "" before the first one."""
+    """Return the current activity; its ``what`` is "" before the first one."""
     return _now

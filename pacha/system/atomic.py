@@ -12,10 +12,10 @@ from pacha.system.syscalls import sync_file
 def replace_file(path: Path, data: bytes, *, mode: int = 0o600, overwrite: bool = True) -> None:
     """Write ``data`` to a temporary file beside ``path``, sync it, and rename it to ``path``.
 
-    Without ``overwrite``, an existing file raises FileExistsError. Raises OSError, which names ``path``; no temporary
-    file stays then.
+    Raises OSError, which names ``path`` (FileExistsError for an existing file, without ``overwrite``). No temporary
+    file is left then.
     """
-    temporary = path.with_name(f".{path.name}.{os.urandom(4).hex()}")  # cron and systemd do not read a dotfile
+    temporary = path.with_name(f".{path.name}.{os.urandom(4).hex()}")  # cron and systemd ignore dotfiles
     try:
         _write_new(temporary, data, mode)
         if overwrite:
@@ -24,16 +24,16 @@ def replace_file(path: Path, data: bytes, *, mode: int = 0o600, overwrite: bool 
             os.link(temporary, path)
             os.unlink(temporary)
     except OSError as error:
-        error.filename = str(path)  # write(2) knows no name, and nobody else the temporary one
+        error.filename = str(path)  # write(2) gives none, and the temporary name says nothing to a user
         with suppress(OSError):
             temporary.unlink()
         raise
 
 
 def replace_in(folder: int, name: str, data: bytes, *, mode: int = 0o600, durable: bool = True) -> None:
-    """The same for the file ``name`` in the open ``folder`` (a descriptor); ``durable``: sync it before the rename.
+    """Replace the file ``name`` in ``folder`` (a descriptor) in the same way. ``durable``: sync it before the rename.
 
-    Raises OSError; no temporary file, whose name begins with a dot and ``name``, stays then.
+    Raises OSError. No temporary file, whose name begins with a dot and ``name``, is left after any exception.
     """
     temporary = f".{name}.{os.urandom(4).hex()}"
     try:
@@ -46,7 +46,7 @@ def replace_in(folder: int, name: str, data: bytes, *, mode: int = 0o600, durabl
 
 
 def write_private(path: str | Path, data: bytes) -> None:
-    """Write ``data`` to ``path``, mode 0600, replacing its content; follow no link, do not sync.
+    """Write ``data`` to ``path``, replacing its content. Follow no link, and do not sync. A new file has mode 0600.
 
     Raises OSError, which names ``path``.
     """

@@ -1,4 +1,4 @@
-"""Start work in threads that the end of the process does not wait for, unlike those of a pool."""
+"""Start work in daemon threads: unlike with a thread pool, the process does not wait for them when it ends."""
 
 from __future__ import annotations
 
@@ -9,14 +9,15 @@ from typing import ParamSpec, TypeVar
 
 from pacha.errors import no_more_processes
 
-_What = ParamSpec("_What")
+_Args = ParamSpec("_Args")
 _Result = TypeVar("_Result")
 
 
-def start(function: Callable[_What, _Result], *args: _What.args, **named: _What.kwargs) -> Future[_Result]:
+def start(function: Callable[_Args, _Result], *args: _Args.args, **named: _Args.kwargs) -> Future[_Result]:
     """Call ``function`` in a thread of its own; the future gets what it returns or raises.
 
-    The process can end while the thread still runs: Ctrl-C does not wait for a silent master.
+    The process can end while the thread still runs: Ctrl-C does not wait for a silent master. Raises PachaError as
+    ``begin`` does.
     """
     future = Future[_Result]()
 
@@ -31,8 +32,8 @@ def start(function: Callable[_What, _Result], *args: _What.args, **named: _What.
 
 
 def begin(thread: threading.Thread) -> None:
-    """Start a new ``thread``. Raises PachaError where the system starts no more of them."""
+    """Start ``thread``, which was not started before. Raises PachaError where the system starts no more threads."""
     try:
         thread.start()
-    except RuntimeError:  # the only one that a thread raises that was not started yet
+    except RuntimeError:  # for a thread that was not started before, it has no other meaning
         raise no_more_processes() from None

@@ -1,6 +1,6 @@
-"""Work in a child process: as another user, or within limits.
+"""Run work in a child process: as another user, or within limits.
 
-Where root works as a user, that user's symlinks lead only to what the user may reach anyway.
+If root does a user's work as that user, the user's symbolic links lead only to what the user may reach anyway.
 """
 
 from __future__ import annotations
@@ -19,9 +19,9 @@ from pacha.system import background
 
 
 def run_as(user: pwd.struct_passwd, work: Callable[[], Any]) -> Any:
-    """Run ``work`` as ``user``, with that user's groups alone, and return its value (JSON).
+    """Run ``work`` as ``user``, with only that user's groups, and return its value, which must be JSON.
 
-    A process that runs as ``user`` already does it itself. Raises the PachaError that ``work`` raises, and PachaError
+    A process that runs as ``user`` already needs no child. Raises the PachaError that ``work`` raises, and PachaError
     where this process belongs to neither root nor ``user``, or the child ended early.
     """
     if os.geteuid() == user.pw_uid:
@@ -38,9 +38,10 @@ def run_as(user: pwd.struct_passwd, work: Callable[[], Any]) -> Any:
 
 
 def run_in_child(work: Callable[[], bytes], *, seconds: float | None = None, most: int = -1) -> tuple[bytes, int]:
-    """Run ``work`` in a child process; return at most ``most`` bytes of it (-1: all) and the status of os.wait().
+    """Run ``work`` in a child process. Return at most ``most`` bytes of its result (-1: all) and its os.wait() status.
 
-    The child is killed after ``most`` bytes, or after ``seconds``. Raises PachaError where no process is left.
+    With ``seconds``, the child is killed after that time, or once ``most`` bytes are read; without, it ends by itself.
+    Raises PachaError where the system starts no more processes or threads.
     """
     sys.stdout.flush()
     reader, writer = os.pipe()
@@ -72,10 +73,10 @@ def run_in_child(work: Callable[[], bytes], *, seconds: float | None = None, mos
 
 
 def run_alone(work: Callable[[], object]) -> None:
-    """Run ``work`` in a detached process: in a session of its own, without a terminal, and not as a child of ours.
+    """Run ``work`` in a detached process: in a session of its own, without a terminal, not a child of this process.
 
-    Its standard streams are /dev/null: a reader of our streams sees their end when this process ends. Raises PachaError
-    where no process is left.
+    Its standard streams are /dev/null, so that whoever reads those of this process sees their end when it ends. Raises
+    PachaError where the system starts no more processes.
     """
     try:
         child = os.fork()
@@ -87,7 +88,7 @@ def run_alone(work: Callable[[], object]) -> None:
 
 
 def _detach_and_end(work: Callable[[], object]) -> NoReturn:
-    """Run ``work`` in a child of this new process, which ends at once so that it is not the parent of that child."""
+    """Run ``work`` in a child of this new process, and end at once, so that the child has no parent here."""
     try:
         os.setsid()
         if os.fork() == 0:
@@ -100,7 +101,7 @@ def _detach_and_end(work: Callable[[], object]) -> NoReturn:
 
 
 def _write_and_end(work: Callable[[], bytes], reader: int, writer: int) -> NoReturn:
-    """Run ``work`` in the new process, which must never return into the parent's clean-up."""
+    """Run ``work`` in this new process, which must never return into the parent's clean-up."""
     try:
         os.close(reader)
         output = work()
@@ -111,7 +112,7 @@ def _write_and_end(work: Callable[[], bytes], reader: int, writer: int) -> NoRet
 
 
 def _become_and_do(user: pwd.struct_passwd, work: Callable[[], Any]) -> bytes:
-    """Become the user for good, run ``work`` and return its value, or its error, as JSON."""
+    """Become ``user`` for good, run ``work``, and return its value or its error as JSON."""
     try:
         os.initgroups(user.pw_name, user.pw_gid)
         os.setgid(user.pw_gid)

@@ -11,7 +11,7 @@ _given: int | None = None
 
 
 def allow_all() -> None:
-    """Raise the limit as far as the system lets us: walking a deep tree holds a descriptor for each level."""
+    """Raise the limit as far as the system allows: walking a deep tree holds a descriptor for each level."""
     global _given
     soft, most = resource.getrlimit(resource.RLIMIT_NOFILE)
     _given = soft if _given is None else _given
@@ -20,9 +20,9 @@ def allow_all() -> None:
 
 @contextmanager
 def as_given() -> Iterator[None]:
-    """In the body, which starts another program, restore the limit that this process was started with.
+    """In the body, which starts another program, set the limit that this process was started with.
 
-    With a higher one, a program fails that waits with select(2), and one is slow that closes all possible descriptors.
+    A higher one breaks programs that use select(2), and slows those that close every possible descriptor.
     """
     before = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (before[0] if _given is None else _given, before[1]))

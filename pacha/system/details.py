@@ -8,11 +8,11 @@ _listeners: list[Callable[[str], None]] = []
 
 
 def listen(show: Callable[[str], None]) -> None:
-    """From now on ``show`` is called with each detail: a line, safe to print."""
+    """From now on, call ``show`` with each detail: a line (str, safe to print)."""
     _listeners[:] = [show]
 
 
 def tell(text: str) -> None:
-    """Pass one detail to the listener; without one it is lost."""
+    """Pass a detail to the listener; without a listener it is lost."""
     for show in _listeners:
         show(text)

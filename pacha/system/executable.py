@@ -7,17 +7,17 @@ import sys
 
 from pacha.errors import PachaError
 
-PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"  #: for what Pacha starts, whoever started it
+PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"  #: for what Pacha starts, whoever started Pacha
 
 
 def find_program(*names: str, path: str = PATH) -> str:
-    """The path of the first of the programs ``names`` that is installed in one of the folders of ``path``, else ""."""
+    """Return the path of the first of the programs ``names`` that is in a folder of ``path``; "" if none is."""
     places = (os.path.join(folder, name) for name in names for folder in path.split(":"))
     return next((place for place in places if os.access(place, os.X_OK)), "")
 
 
 def program() -> str:
-    """Return the path of the running command; for ``python -m pacha``, that of the command installed beside Python.
+    """Return the path of the running command; for ``python -m pacha``, of the command installed beside Python.
 
     Raises PachaError where there is none.
     """

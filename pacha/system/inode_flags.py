@@ -1,4 +1,4 @@
-"""The flags of an inode (chattr(1)), and the project whose quota it counts for (ioctl_iflags(2), xfsctl(3))."""
+"""The flags of an inode (chattr(1), ioctl_iflags(2)), and the project for whose quota it counts (xfsctl(3))."""
 
 from __future__ import annotations
 
@@ -12,20 +12,20 @@ _GETFLAGS, _SETFLAGS = 0x80086601, 0x40086602  # FS_IOC_GETFLAGS, FS_IOC_SETFLAG
 _GETXATTR, _SETXATTR = 0x801C581F, 0x401C5820  # FS_IOC_FSGETXATTR, FS_IOC_FSSETXATTR: linux/fs.h
 _FSXATTR = struct.Struct("=5I8x")  # fsx_xflags, fsx_extsize, fsx_nextents, fsx_projid, fsx_cowextsize
 _INHERIT = 0x200  # FS_XFLAG_PROJINHERIT
-_PROJECT = 3  # the place of fsx_projid
+_PROJECT = 3  # the index of fsx_projid
 #: The errors of a file system without projects.
 _UNSUPPORTED = frozenset({errno.ENOTTY, errno.ENOTSUP, errno.EINVAL})
 
 
 def flags(fd: int) -> int:
-    """The flags of the file or directory ``fd`` (not O_PATH). Raises OSError where its file system has none."""
+    """Return the flags of the file or directory ``fd`` (not O_PATH). Raises OSError, also where there are none."""
     buffer = array.array("l", [0])
     fcntl.ioctl(fd, _GETFLAGS, buffer, True)
     return buffer[0]
 
 
 def add_flag(fd: int, flag: int) -> None:
-    """Set one more flag. Raises OSError, with ENOTSUP also where the file system accepts it and does not keep it."""
+    """Set one more flag. Raises OSError; ENOTSUP also means that the file system accepted the flag and lost it."""
     present = flags(fd)
     if not present & flag:
         fcntl.ioctl(fd, _SETFLAGS, array.array("l", [present | flag]))
@@ -34,10 +34,9 @@ def add_flag(fd: int, flag: int) -> None:
 
 
 def stop_inheritance(fd: int) -> None:
-    """Let files keep their project when they are moved into the directory ``fd`` (chattr -P).
+    """Let files keep their project when they are moved into the directory ``fd`` (chattr -P). Raises OSError.
 
-    rename(2) and link(2) refuse (EXDEV) a file of another project in a directory that passes on its own. Raises
-    OSError.
+    rename(2) and link(2) refuse (EXDEV) a file of another project in a directory that passes on its own project.
     """
     try:
         fields = _fields(fd)
@@ -51,14 +50,14 @@ def stop_inheritance(fd: int) -> None:
 
 
 def project(fd: int) -> int:
-    """The number of the project of the file or directory ``fd`` (0: none). Raises OSError where there are none."""
+    """Return the project of the file or directory ``fd`` (0: none). Raises OSError, also where there are none."""
     return _fields(fd)[_PROJECT]
 
 
 def set_project(fd: int, number: int, *, inherit: bool = False) -> None:
-    """Set the project of ``fd``; with ``inherit``, what is made in it gets it too (chattr +P).
+    """Set the project of ``fd``; with ``inherit``, new entries in it get it too (chattr +P).
 
-    Raises OSError, with ENOTSUP also where the file system accepts the number and does not keep it.
+    Raises OSError; ENOTSUP also means that the file system accepted the number and lost it.
     """
     fields = _fields(fd)
     wanted = [fields[0] | _INHERIT if inherit else fields[0], *fields[1:_PROJECT], number, *fields[_PROJECT + 1 :]]

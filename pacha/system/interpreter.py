@@ -1,4 +1,4 @@
-"""Start Python as Pacha needs it: file names keep their bytes in every locale, and Mercurial has its docstrings."""
+"""Run Python as Pacha needs it: file names keep their bytes in every locale, and Mercurial has its docstrings."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ _WITHOUT_DOCSTRINGS = 2  #: sys.flags.optimize (python(1), -OO)
 
 
 def restart_if_needed() -> None:
-    """Replace this process by one whose Python is in UTF-8 mode and has docstrings, unless it is so already.
+    """Replace this process by one whose Python is in UTF-8 mode and has docstrings, unless this one is and has.
 
-    A name in another encoding of the locale, such as EUC-JP or Big5, may come back as other bytes (PEP 540; the
-    decoding is not reversible), and Mercurial cannot be imported without docstrings.
+    In other encodings, such as EUC-JP or Big5, decoding a file name is not reversible (PEP 540). Without docstrings,
+    Mercurial cannot be imported.
     """
     command = command_of_restart(_command_line(), os.environ)
     if command:
@@ -26,9 +26,9 @@ def restart_if_needed() -> None:
 
 
 def command_of_restart(line: Sequence[bytes], environment: MutableMapping[str, str]) -> list[bytes]:
-    """The command that runs the command ``line`` of this process again with the right options; [] if it has them.
+    """Return the command that runs the command ``line`` again with the right options; [] if it has them already.
 
-    Removes Python's option -OO, and changes PYTHONOPTIMIZE in the ``environment``.
+    Remove Python's option -OO, and change PYTHONOPTIMIZE in ``environment``.
     """
     given = environment.get(_OPTIMIZE)
     options = [] if sys.getfilesystemencoding() == "utf-8" else [b"-X", b"utf8"]
@@ -42,13 +42,13 @@ def command_of_restart(line: Sequence[bytes], environment: MutableMapping[str, s
 
 
 def fit_streams() -> None:
-    """Escape each character that the encoding of the terminal does not have, instead of failing."""
+    """Let stdout and stderr escape each character that the terminal's encoding does not have, instead of failing."""
     for stream in (sys.stdout, sys.stderr):
         _fit(stream, nl_langinfo(CODESET))
 
 
 def _fit(stream: TextIO, encoding: str) -> None:
-    """Write in the locale's ``encoding``, unless that is ASCII or unknown to Python."""
+    """Let ``stream`` use the locale's ``encoding``, unless that is ASCII or unknown to Python."""
     try:
         name = codecs.lookup(encoding).name
     except LookupError:
@@ -59,7 +59,7 @@ def _fit(stream: TextIO, encoding: str) -> None:
 
 
 def _command_line() -> list[bytes]:
-    """The bytes of this process's command line, which the locale's encoding might not give back."""
+    """Return this process's command line as bytes, which decoding and encoding might change."""
     try:
         with open("/proc/self/cmdline", "rb") as stream:
             return stream.read().split(b"\0")[:-1]

@@ -18,7 +18,7 @@ _running = set[subprocess.Popen[bytes]]()  #: the programs of all threads
 
 
 class Tail:
-    """The last 2 KB of a program's output, which a thread reads so that the program never has to wait."""
+    """The last 2 KB of a program's output. A thread reads all of it, so that the program never has to wait."""
 
     def __init__(self, stream: IO[bytes]) -> None:
         self._last = b""
@@ -31,14 +31,14 @@ class Tail:
                 self._last = (self._last + data)[-_LAST:]
 
     def bytes(self, seconds: float = 1.0) -> bytes:
-        """That output, after the end of the program or ``seconds``."""
+        """Return the last output, once the stream has ended or ``seconds`` have passed."""
         self._thread.join(seconds)
         return self._last
 
 
 @dataclass(frozen=True, slots=True)
 class Ended:
-    """How a program ended: its exit status (negative: the signal), its output, the last of its stderr."""
+    """How a program ended: its exit status (negative: the signal), its output, and the last 2 KB of its stderr."""
 
     status: int
     stdout: bytes
@@ -46,7 +46,7 @@ class Ended:
 
     @property
     def complaint(self) -> bytes:
-        """The last line of its stderr that is not empty, b"" for none."""
+        """The last line of its stderr that is not empty; b"" for none."""
         return next((line for line in reversed(self.stderr.splitlines()) if line.strip()), b"")
 
 
@@ -59,12 +59,11 @@ def read_output(
     source: int = subprocess.DEVNULL,
     inherited: Sequence[int] = (),
 ) -> Ended:
-    """Run ``argv``, without input or with that of the descriptor ``source``; kill it after ``most`` bytes of output.
+    """Run ``argv`` and return its output. Its input is the descriptor ``source``, or nothing.
 
-    ``inherited`` are descriptors that it keeps open.
-
-    Raises OSError where it cannot be started, PachaError where no thread is left, and TimeoutError where it did not end
-    in ``seconds``: then it and its whole process group are killed.
+    If it writes more than ``most`` bytes, it is killed, and the output has one byte more than ``most``. ``inherited``
+    are descriptors that it keeps open. Raises OSError where it cannot be started, PachaError where the system starts no
+    more threads, and TimeoutError where it does not end in ``seconds``. It is killed with its whole process group.
     """
     process = subprocess.Popen(
         argv,
@@ -99,9 +98,9 @@ def read_output(
 
 
 def end_all() -> None:
-    """Kill every program that a thread runs by ``read_output``, with its process group.
+    """Kill every program that ``read_output`` is running in any thread, with its process group.
 
-    This process may end before its threads do, and then nobody would end a program that hangs.
+    This process may end before its threads do; then nothing else would end a program that hangs.
     """
     for process in tuple(_running):
         if process.returncode is None:

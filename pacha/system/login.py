@@ -7,7 +7,7 @@ import os
 
 
 def login_name() -> str:
-    """The user who called sudo, else this account (its number where it has no name). Do not trust it."""
+    """Return the user who called sudo, else this account (its number where it has no name). Do not trust it."""
     try:
         return os.environ.get("SUDO_USER") or getpass.getuser()
     except (KeyError, OSError):

@@ -16,11 +16,9 @@ _GROUP = Path("/sys/fs/cgroup/memory.max")  # cgroups(7), version 2; "max": no l
 
 @contextmanager
 def limit_memory(most: int | None = None) -> Iterator[None]:
-    """Let the body use ``most`` bytes more than this process has now.
+    """Let the body use at most ``most`` bytes more than this process uses now. Raises DamagedError if it needs more.
 
-    None: the free memory of this machine, but at most a gigabyte, or half of all its memory if that is more.
-
-    Raises DamagedError where it needs more.
+    None: the free memory of this machine, but at most a gigabyte, or half of the machine's memory if that is more.
     """
     before = resource.getrlimit(resource.RLIMIT_DATA)
     allowed = _allowed(_usual() if most is None else most)
@@ -39,29 +37,29 @@ def limit_memory(most: int | None = None) -> Iterator[None]:
 
 
 def limit_memory_for_good(most: int) -> None:
-    """Let this process use ``most`` bytes more than it has now, until it ends; more is a MemoryError.
+    """Let this process use at most ``most`` bytes more than it uses now, until it ends. More is a MemoryError.
 
-    A new child has what its parent had at the fork, which may be more than ``most``.
+    A new child uses what its parent used at the fork, which may be more than ``most`` already.
     """
     allowed = _allowed(most)
     resource.setrlimit(resource.RLIMIT_DATA, (allowed, allowed))
 
 
 def serving() -> int:
-    """The bytes that one conversation on a master may take: a quarter of its memory, from 256 MiB to a gigabyte."""
-    return min(_GIGABYTE, max(_GIGABYTE // 4, _kilobytes("/proc/meminfo", "MemTotal") // 4))
+    """Return how many bytes serving one client may take: a quarter of the memory, from 256 MiB to a gigabyte."""
+    return min(_GIGABYTE, max(_GIGABYTE // 4, _read_size("/proc/meminfo", "MemTotal") // 4))
 
 
 def in_use() -> int:
-    """The bytes of this process that the limit counts: what it may write to."""
-    return _kilobytes("/proc/self/status", "VmData")
+    """Return how many bytes of this process the limit counts: its writable memory."""
+    return _read_size("/proc/self/status", "VmData")
 
 
 def _allowed(most: int) -> int:
-    """The limit with which this process may use ``most`` bytes more than now, or a lower one that it has already.
+    """Return the limit for ``most`` bytes more than now, or a lower one that this process has already.
 
-    It counts memory that can be written to, not the address space, much of which is only reserved (malloc(3) reserves
-    64 MiB for each thread).
+    RLIMIT_DATA counts writable memory, not the address space, much of which is only reserved (malloc(3) reserves 64 MiB
+    for each thread).
     """
     limit = in_use() + most
     limits = (limit, *resource.getrlimit(resource.RLIMIT_DATA))
@@ -69,18 +67,18 @@ def _allowed(most: int) -> int:
 
 
 def _usual() -> int:
-    return min(_free(), max(_GIGABYTE, _kilobytes("/proc/meminfo", "MemTotal") // 2))
+    return min(_free(), max(_GIGABYTE, _read_size("/proc/meminfo", "MemTotal") // 2))
 
 
 def _free() -> int:
-    free = _kilobytes("/proc/meminfo", "MemAvailable")
+    free = _read_size("/proc/meminfo", "MemAvailable")
     try:
         return min(free, int(_GROUP.read_text()))
     except (OSError, ValueError):
         return free
 
 
-def _kilobytes(file: str, name: str) -> int:
-    """Return the value of a line of proc(5) such as ``VmData: 1234 kB``, in bytes."""
+def _read_size(file: str, name: str) -> int:
+    """Return, in bytes, the value in a line such as ``VmData: 1234 kB`` (proc(5)); 1 TiB if there is no such line."""
     match = re.search(rf"^{name}:\s*([0-9]+) kB", Path(file).read_text(), re.MULTILINE)
     return int(match[1]) * 1024 if match else 1 << 40

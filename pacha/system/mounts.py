@@ -8,22 +8,22 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-#: The types of file systems whose content the kernel generates. They hold nobody's files.
+#: The types of file systems whose content the kernel generates. They hold no user's files.
 OF_THE_KERNEL = frozenset(
     b"apparmorfs binder binfmt_misc bpf cgroup cgroup2 configfs cpuset debugfs devpts devtmpfs efivarfs functionfs "
     b"fuse.lxcfs fusectl hugetlbfs mqueue nfsd nsfs proc pstore resctrl rpc_pipefs securityfs selinuxfs smackfs spufs "
     b"sysfs tracefs".split()
 )
-#: Those that can give an inode a project: xfs(5), ext4(5) and f2fs.
+#: The types of file systems that have projects: xfs(5), ext4(5) and f2fs.
 _WITH_PROJECTS = frozenset({b"xfs", b"ext4", b"f2fs"})
 
 
 @dataclass(frozen=True, slots=True)
 class Mount:
-    """A mount point: its absolute path and the type of the file system there, both bytes.
+    """A mount: the absolute path of its mount point and the type of its file system, both bytes.
 
-    ``device`` (``major:minor``) names the file system, ``root`` the folder of it that is seen, ``source`` what was
-    mounted (often a path below /dev).
+    ``device`` (``major:minor``) identifies the file system; ``root`` is the folder in it that is mounted; ``source`` is
+    what was named at the mount (often a path below /dev).
     """
 
     path: bytes
@@ -34,7 +34,7 @@ class Mount:
 
     @property
     def number(self) -> int:
-        """Its ``device`` as st_dev of stat(2)."""
+        """The ``device`` as a number, like st_dev of stat(2)."""
         major, _, minor = self.device.partition(b":")
         return os.makedev(int(major or 0), int(minor or 0))
 
@@ -45,7 +45,7 @@ def mounts() -> Iterator[Mount]:
 
 
 def read_mounts(mountinfo: str | Path) -> Iterator[Mount]:
-    """Yield every mount in a file of that format (proc_pid_mountinfo(5)). Raises OSError where it cannot be read."""
+    """Yield every mount in a file of that format. Raises OSError where it cannot be read."""
     with open(mountinfo, "rb") as lines:
         for line in lines:
             before, _, after = line.partition(b" - ")
@@ -57,7 +57,7 @@ def read_mounts(mountinfo: str | Path) -> Iterator[Mount]:
 def may_have_projects(device: int) -> bool:
     """Whether inodes of the file system ``device`` (st_dev) may have a project; False without /proc.
 
-    Asked once for each file system, so that the inodes of all others need not be asked.
+    The answer is kept, so that the inodes of most file systems need not be asked for one.
     """
     try:
         return any(mount.number == device and mount.kind in _WITH_PROJECTS for mount in mounts())
@@ -66,9 +66,9 @@ def may_have_projects(device: int) -> bool:
 
 
 def mount_id(fd: int) -> int:
-    """The mount through which ``fd`` was opened (proc_pid_fdinfo(5)); rename(2) and link(2) never leave it.
+    """Return the ID of the mount through which ``fd`` was opened (proc_pid_fdinfo(5)). Raises OSError without /proc.
 
-    A bind mount is one of its own, although ``st_dev`` is the same on both sides. Raises OSError without /proc.
+    rename(2) and link(2) never cross a mount. A bind mount has an ID of its own, although ``st_dev`` is the same.
     """
     with open(f"/proc/self/fdinfo/{fd}", "rb") as lines:
         return next((int(line.split()[1]) for line in lines if line.startswith(b"mnt_id:")), 0)

@@ -1,7 +1,7 @@
-"""Tell what is absent from what cannot be accessed.
+"""Tell a path that is absent from one that cannot be accessed.
 
-Nothing is absent because of missing permission, a failing disk or a server that is away. Even "No such file or
-directory" may come from a file system that lists a name and cannot look it up: what counts is the listing.
+A missing permission, a failing disk or an unreachable server does not make a path absent. Even "No such file or
+directory" may come from a file system that lists a name but cannot look it up: then the listing counts.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ ABSENT = (FileNotFoundError, NotADirectoryError)
 
 
 def is_absent(path: str | bytes | os.PathLike[str]) -> bool:
-    """Whether nothing is at ``path``; False where it cannot be accessed."""
+    """Whether nothing is at ``path``; False where that cannot be found out."""
     try:
         os.lstat(path)
     except ABSENT:
@@ -25,7 +25,7 @@ def is_absent(path: str | bytes | os.PathLike[str]) -> bool:
 
 
 def still_listed(names: Iterable[bytes], dir_fd: int) -> list[bytes]:
-    """Those of ``names`` that the directory ``dir_fd`` lists now; all of them where it cannot be read."""
+    """Return those of ``names`` that the directory ``dir_fd`` lists now; all of them where it cannot be read."""
     try:
         fd = os.open(b".", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC, dir_fd=dir_fd)
         try:

@@ -1,4 +1,4 @@
-"""Check what every command needs: /proc (proc(5)), through which it reaches open files, and a working directory."""
+"""Check what every command needs: /proc (proc(5)), by which it reaches open files, and a working directory."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""Run an administrator's programs: which files of a folder are programs, in which environment they run, how long.
+"""Run an administrator's programs: which files in a folder are programs, and with which environment and limits.
 
-As with run-parts(8), the name of a file decides whether it is a program.
+As with run-parts(8), a file's name decides whether it is a program.
 """
 
 from __future__ import annotations
@@ -22,31 +22,31 @@ from pacha.system import descriptors, signals
 from pacha.system.executable import PATH
 from pacha.system.home import home_dir
 
-KEPT_BYTES = 64 << 10  #: of a program's output
+KEPT_BYTES = 64 << 10  #: of a program's output, from its end
 _NAME = re.compile(rb"[A-Za-z0-9][A-Za-z0-9._-]*\Z")
 _LEFT_BEHIND = (b".bak", b".orig", b".rej", b".swp", b".dpkg-old", b".dpkg-new", b".dpkg-dist", b".rpmsave", b".rpmnew")
-_MOST_BYTES = 1 << 20  #: of its output on the disk, checked at each poll
+_MOST_BYTES = 1 << 20  #: of output on the disk, checked at each poll
 _POLL_SECONDS = 0.5
-_GRACE_SECONDS = 5.0  #: to clean up after SIGTERM
+_GRACE_SECONDS = 5.0  #: for a program to clean up after SIGTERM
 
 
 @dataclass(frozen=True, slots=True)
 class ProgramRun:
-    """How a program ended: why it failed ("" if it did not), and the last bytes of its output."""
+    """How a program ended: why it failed ("" if it did not), and the last 64 KiB of its output."""
 
     failure: str
     output: bytes
 
 
 def passed_over(name: bytes, mode: int) -> str:
-    """Why a file with this ``name`` and ``mode`` is not a program to run, "" if it is one."""
+    """Return why a file with this ``name`` and ``mode`` is not a program to run; "" if it is one."""
     if not _NAME.match(name) or name.endswith(_LEFT_BEHIND):
         return "its name is not that of a program"
     return "" if mode & 0o111 else "it is not executable"
 
 
 def environment() -> dict[str, str]:
-    """The environment that every program gets; no variable of Pacha's own environment is passed on."""
+    """Return the environment for a program: no variable of Pacha's own environment is passed on."""
     return {"PATH": PATH, "HOME": "/root" if os.geteuid() == 0 else home_dir(), "LANG": "C.UTF-8"}
 
 
@@ -58,22 +58,21 @@ def run(
     *,
     stdin: IO[bytes] | None = None,
 ) -> ProgramRun:
-    """Run ``argv`` to its end or for ``seconds``; its output passes through a file in ``scratch``.
+    """Run ``argv`` to its end, for at most ``seconds``. Its output goes to an unnamed file in ``scratch``.
 
-    ``stdin``: an open file that it reads; None: nothing.
-
-    If it takes too long, or an exception (a signal) ends the wait, its whole process group is ended.
+    ``variables`` are its whole environment; ``stdin`` is an open file that it reads (None: nothing). If it takes too
+    long, or an exception (a signal) ends the wait, its whole process group is ended.
     """
-    # A file, not a pipe: a daemon that the program starts may keep it open for ever.
+    # A file, not a pipe: a daemon that the program starts may keep the output open for ever.
     with tempfile.TemporaryFile(dir=scratch, buffering=0) as output:
-        fcntl.fcntl(output, fcntl.F_SETFL, os.O_APPEND)  # so that it can be cut
-        kept = _Kept(output)
+        fcntl.fcntl(output, fcntl.F_SETFL, os.O_APPEND)  # so that it can be truncated
+        tail = _OutputTail(output)
         try:
             with started(argv, variables, output, stdin=stdin) as process:
-                failure = _wait(process, seconds, kept)
+                failure = _wait(process, seconds, tail)
         except OSError as error:
             failure = f"it cannot be started: {(error.strerror or str(error)).lower()}"
-        return ProgramRun(failure, kept.end())
+        return ProgramRun(failure, tail.end())
 
 
 @contextmanager
@@ -86,13 +85,13 @@ def started(
     inherited: Sequence[int] = (),
     grace_seconds: float | None = None,
 ) -> Iterator[subprocess.Popen[bytes]]:
-    """Start the program; after the body, end it and its process group unless it has ended. Raises OSError.
+    """Start a program; after the body, end it and its process group, unless it has ended. Raises OSError.
 
-    ``inherited`` are descriptors that it keeps open; ``grace_seconds``: to clean up after SIGTERM.
+    ``inherited`` are descriptors that it keeps open; ``grace_seconds`` is its time to clean up after SIGTERM.
     """
     process = None
     try:
-        # A signal must not come when there is a process that has no name here yet.
+        # A signal between the start and the assignment would leave a process that nothing ends.
         with descriptors.as_given(), signals.held():
             process = subprocess.Popen(
                 argv, cwd="/", env=dict(variables), stdin=stdin or subprocess.DEVNULL, stdout=output,
@@ -104,14 +103,14 @@ def started(
             _end(process, _GRACE_SECONDS if grace_seconds is None else grace_seconds)
 
 
-class _Kept:
-    """The end of what a program writes to a file, which is cut before it fills the disk."""
+class _OutputTail:
+    """The last bytes that a program writes to a file, which is truncated before it fills the disk."""
 
     def __init__(self, file: IO[bytes]) -> None:
         self._fd = file.fileno()
         self._before = b""
 
-    def cut(self) -> None:
+    def truncate(self) -> None:
         if os.fstat(self._fd).st_size > _MOST_BYTES:
             self._before = self.end()
             os.ftruncate(self._fd, 0)
@@ -121,18 +120,18 @@ class _Kept:
         return (self._before + os.pread(self._fd, KEPT_BYTES, max(0, size - KEPT_BYTES)))[-KEPT_BYTES:]
 
 
-def _wait(process: subprocess.Popen[bytes], seconds: float, kept: _Kept) -> str:
-    """Why ``process`` failed, "" if it did not."""
+def _wait(process: subprocess.Popen[bytes], seconds: float, tail: _OutputTail) -> str:
+    """Return why ``process`` failed; "" if it did not."""
     deadline = time.monotonic() + seconds
-    while (code := _code(process, min(_POLL_SECONDS, deadline - time.monotonic()))) is None:
-        kept.cut()
+    while (code := _wait_for_code(process, min(_POLL_SECONDS, deadline - time.monotonic()))) is None:
+        tail.truncate()
         if time.monotonic() >= deadline:
             _end(process, _GRACE_SECONDS)
             return f"it was still at work after {seconds:g} seconds and was killed"
     return f"killed by signal {-code}" if code < 0 else f"exit code {code}" if code else ""
 
 
-def _code(process: subprocess.Popen[bytes], seconds: float) -> int | None:
+def _wait_for_code(process: subprocess.Popen[bytes], seconds: float) -> int | None:
     try:
         return process.wait(max(0.0, seconds))
     except subprocess.TimeoutExpired:
@@ -142,7 +141,7 @@ def _code(process: subprocess.Popen[bytes], seconds: float) -> int | None:
 def _end(process: subprocess.Popen[bytes], grace_seconds: float) -> None:
     """End the process group: SIGTERM, then SIGKILL. Until wait(), no other process can get the leader's number."""
     try:
-        with suppress(ProcessLookupError, ChildProcessError):  # a signal cut off the wait that had seen its end
+        with suppress(ProcessLookupError, ChildProcessError):  # a signal interrupted the wait that had seen its end
             os.killpg(process.pid, signal.SIGTERM)
             _wait_for_end(process.pid, grace_seconds)
     finally:

@@ -17,7 +17,7 @@ from pacha.text import escape, one_line
 _PLACES = "/usr/sbin:/usr/lib:/usr/local/sbin"
 _SECONDS = 300.0
 _LONGEST = 254  #: characters of an address (RFC 5321, 4.5.3.1.3)
-#: A name of this machine or an address; not what sendmail would read as an option, or as several (RFC 5322, 3.4.1).
+#: An account of this machine or an address; nothing that sendmail reads as an option or a list (RFC 5322, 3.4.1).
 _ADDRESS = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.+=!#$%&'*/?^`{|}~-]*(@[A-Za-z0-9][A-Za-z0-9.-]*)?", re.ASCII)
 
 
@@ -33,14 +33,14 @@ def check_address(address: str) -> None:
 
 
 def send(address: str, subject: str, text: str, message_id: str) -> None:
-    """Hand over a mail for ``address``, in UTF-8. ``message_id`` is the part before the '@'.
+    """Send a mail with this ``text`` to ``address``, in UTF-8. ``message_id`` is the part of the ID before the '@'.
 
-    When this returns, the mail system has accepted it. Raises PachaError.
+    When this returns, the mail system has accepted the mail. Raises PachaError.
     """
     program = _program()
     try:
         with tempfile.TemporaryDirectory(prefix="pacha-mail-") as scratch, tempfile.TemporaryFile() as mail:
-            # A file, not a pipe: if this process is killed meanwhile, the mail goes out whole.
+            # A file, not a pipe: if this process is killed meanwhile, the mail is still sent complete.
             mail.write(_mail(address, subject, text, message_id))
             mail.seek(0)
             ended = programs.run([program, "-i", address], programs.environment(), _SECONDS, Path(scratch), stdin=mail)
@@ -51,11 +51,11 @@ def send(address: str, subject: str, text: str, message_id: str) -> None:
 
 
 def _mail(address: str, subject: str, text: str, message_id: str) -> bytes:
-    """The mail, without sender and date, which the mail system adds."""
+    """Return the mail, without sender and date, which the mail system adds."""
     mail = EmailMessage(policy=default)
     mail["To"], mail["Subject"] = address, subject
     mail["Message-ID"] = f"<{message_id}@{os.uname().nodename or 'localhost'}>"
-    mail["Auto-Submitted"] = "auto-generated"  # RFC 3834: no answer, please
+    mail["Auto-Submitted"] = "auto-generated"  # RFC 3834: it must not be answered automatically
     mail.set_content(text, charset="utf-8", cte="quoted-printable")
     return mail.as_bytes()
 

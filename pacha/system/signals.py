@@ -1,4 +1,4 @@
-"""Signals that end a command: each raises Signalled in the main thread, at once, even while it waits."""
+"""Signals that end a command: each raises Signalled in the main thread at once, even while that waits."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _held: list[int] = []  #: signals that came while they were held
 
 @contextmanager
 def held() -> Iterator[None]:
-    """Hold signals back until the end of the body, which must be short and must not be interrupted."""
+    """Hold signals back until the end of the body, which must be short. Raises Signalled after it if one came."""
     global _holding
     _holding = True
     try:
@@ -39,7 +39,7 @@ def held() -> Iterator[None]:
 def listen() -> None:
     """Make SIGINT, SIGTERM and SIGHUP raise Signalled, at most once in two seconds; reset SIGCHLD.
 
-    A terminal that closes sends several signals; a second one would interrupt the clean-up after the first.
+    A terminal that closes sends several signals: a second one would interrupt the clean-up after the first.
     """
     listener = _Listener(sys._getframe(1))
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
@@ -51,13 +51,13 @@ def listen() -> None:
     signal.set_wakeup_fd(writable)
     os.register_at_fork(after_in_child=partial(signal.set_wakeup_fd, -1))  # the pipe is the parent's
     main = threading.main_thread().ident or 0
-    with suppress(RuntimeError):  # no thread is left: most signals are heard without it
+    with suppress(RuntimeError):  # the system starts no more threads: most signals are handled without this one
         # Not threading.Thread: it holds no lock, so that forking stays safe.
         _thread.start_new_thread(listener.insist, (readable, main))
 
 
 class _Listener:
-    """Hears the signals of a process. ``caller`` is the frame that began to listen."""
+    """Handles the signals of a process. ``caller`` is the frame that began to listen."""
 
     def __init__(self, caller: FrameType) -> None:
         self._caller = caller
@@ -76,10 +76,10 @@ class _Listener:
             _held.append(number)
 
     def insist(self, readable: int, main: int) -> None:
-        """Send each signal that ``readable`` names to the thread ``main`` again, until that handles it.
+        """Send each signal that arrives in ``readable`` to the thread ``main`` again, until that handles it.
 
         Python runs its handler between two bytecodes. A signal that comes just before a thread waits for a lock is too
-        late for the bytecode before and too early to end the wait (library/signal, "Execution of Python signal
+        late to be handled before the wait, and too early to end it (library/signal, "Execution of Python signal
         handlers").
         """
         seen = 0
@@ -96,7 +96,7 @@ class _Listener:
     def _is_importing(self, frame: FrameType | None) -> bool:
         """Whether ``frame``, or a frame between it and the caller, is an import.
 
-        An exception in an import may leave its lock taken, or turn into another one where a class is created.
+        An exception in an import may leave its lock held, or become another exception where a class is created.
         """
         while frame is not None and frame is not self._caller:
             if frame.f_code.co_filename == _IMPORTING:

@@ -1,4 +1,4 @@
-"""System calls that Python does not wrap, syncfs(2), renameat2(2) and prctl(2), and a write(2) that is complete."""
+"""System calls that Python does not wrap (syncfs(2), renameat2(2), prctl(2)), a complete write and a tolerant fsync."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ _libc = ctypes.CDLL(None, use_errno=True)
 
 
 def write_all(fd: int, data: bytes | memoryview) -> None:
-    """Write all of ``data``; a single write(2) may write only a part. Raises OSError."""
+    """Write all of ``data``, of which a single write(2) may write only a part. Raises OSError."""
     written = os.write(fd, data) if data else 0
     while written < len(data):
         written += os.write(fd, memoryview(data)[written:])
 
 
 def sync_file(fd: int) -> None:
-    """Sync a file or a directory where its file system can; older CIFS, for one, cannot. Raises OSError."""
+    """Sync a file or a directory, if its file system can: older CIFS, for one, cannot. Raises OSError."""
     try:
         os.fsync(fd)
     except OSError as error:
@@ -32,23 +32,23 @@ def sync_file(fd: int) -> None:
 
 
 def sync_file_system(fd: int) -> None:
-    """Sync the whole file system that ``fd`` (not O_PATH) lies on, where that can be done. Raises OSError."""
+    """Sync the whole file system of ``fd`` (not O_PATH), if that is supported. Raises OSError."""
     if _libc.syncfs(fd) != 0 and ctypes.get_errno() not in UNSUPPORTED:
         _raise()
 
 
 def exchange(first: bytes, first_fd: int, second: bytes, second_fd: int) -> None:
-    """Swap two names atomically. Raises OSError, with an errno of ``UNSUPPORTED`` where that is not supported."""
+    """Exchange two names atomically. Raises OSError, with an errno of ``UNSUPPORTED`` where that is not supported."""
     _renameat2(first_fd, first, second_fd, second, _RENAME_EXCHANGE)
 
 
 def rename_new(source: bytes, source_fd: int, target: bytes, target_fd: int) -> None:
-    """Rename; raise FileExistsError instead of replacing anything. Raises OSError as ``exchange`` does."""
+    """Rename, but raise FileExistsError instead of replacing anything. Raises OSError as ``exchange`` does."""
     _renameat2(source_fd, source, target_fd, target, _RENAME_NOREPLACE)
 
 
 def end_with_parent(parent: int) -> None:
-    """Have this process killed as soon as the thread that forked it ends; ``parent`` is that thread's process."""
+    """Have the kernel kill this process as soon as the thread that forked it, in the process ``parent``, ends."""
     _libc.prctl(_PR_SET_PDEATHSIG, ctypes.c_ulong(signal.SIGKILL))
     if os.getppid() != parent:  # it ended before
         os._exit(1)

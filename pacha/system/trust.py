@@ -13,12 +13,12 @@ _ACL = "system.posix_acl_access"
 
 
 def untrusted(path: Path, trusted: Collection[int]) -> tuple[Path, str] | None:
-    """Where and why a user other than ``trusted`` (numbers) could change or replace ``path``; None if nobody could.
+    """Return where and why a user other than ``trusted`` (uids) could change or replace ``path``; None if nobody could.
 
     The place is ``path`` itself, a folder above it, or a link on the way to it. Raises OSError.
     """
     for step, status, is_last in _steps(path):
-        # In a folder with the sticky bit, only owners rename and remove files; but others may create some.
+        # In a folder with the sticky bit, others may create files, but only owners rename and remove them.
         closed = not is_last and stat.S_ISDIR(status.st_mode) and status.st_mode & stat.S_ISVTX
         if reason := open_to(step, status, trusted, look_at_mode=not closed):
             return step, reason
@@ -34,9 +34,9 @@ class UntrustedError(Exception):
 
 
 def read_trusted(path: Path, most: int) -> bytes:
-    """The file ``path``, which this user or root alone may change, up to one byte more than ``most``.
+    """Return the content of ``path``, up to one byte more than ``most``. Never wait for a FIFO.
 
-    Never waits for a FIFO. Raises UntrustedError, and OSError, also for a path that is not a file.
+    Raises UntrustedError where anybody but this user and root could change it, and OSError, as for what is not a file.
     """
     if found := untrusted(path, {0, os.geteuid()}):
         raise UntrustedError(*found)
@@ -47,7 +47,7 @@ def read_trusted(path: Path, most: int) -> bytes:
 
 
 def open_to(path: Path, status: os.stat_result, trusted: Collection[int], *, look_at_mode: bool = True) -> str:
-    """Why others could change what is at ``path`` and has this (lstat) ``status``; "" if they could not."""
+    """Return why others could change what is at ``path``, with this ``status`` (lstat); "" if they could not."""
     if status.st_uid not in trusted:
         return f"it belongs to user {status.st_uid}"
     if stat.S_ISLNK(status.st_mode) or not look_at_mode:  # a link has no mode
@@ -60,7 +60,7 @@ def open_to(path: Path, status: os.stat_result, trusted: Collection[int], *, loo
 
 
 def _steps(path: Path) -> Iterator[tuple[Path, os.stat_result, bool]]:
-    """Each folder, link and file that the kernel meets on the way to ``path``: its status, whether it is the last."""
+    """Yield each folder, link and file on the way to ``path``, its status, and whether it is the last one."""
     here, links = "/", 0
     parts = _parts(os.path.abspath(path))
     yield Path(here), os.lstat(here), not parts

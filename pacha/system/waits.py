@@ -1,4 +1,4 @@
-"""Whom the threads of this process are waiting for, for a progress display."""
+"""For whom the threads of this process are waiting, for a progress display."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ _waits: dict[int, tuple[str, float]] = {}  #: by wait: whom it is for, and since
 
 @contextmanager
 def waiting(whom: str, behind: float = 0.0) -> Iterator[None]:
-    """In the body, this thread waits for ``whom``, for whom it has waited ``behind`` seconds already."""
+    """Note that this thread waits for ``whom`` in the body, and has waited ``behind`` seconds before it."""
     wait = object()
     _waits[id(wait)] = whom, time.monotonic() - behind
     try:
@@ -21,7 +21,7 @@ def waiting(whom: str, behind: float = 0.0) -> Iterator[None]:
 
 
 def longest_wait() -> tuple[str, float]:
-    """Whom a thread has been waiting for longest, and for how many seconds; "" where none is waiting."""
+    """Return for whom a thread has been waiting longest, and for how many seconds; "" and 0 where none is waiting."""
     waits = list(_waits.values())
     whom, since = min(waits, key=lambda wait: wait[1], default=("", 0.0))
     return whom, time.monotonic() - since if whom else 0.0

@@ -23,7 +23,7 @@ def test_too_much_is_an_error_and_the_limit_is_lifted_again() -> None:
 
 def test_a_lower_limit_that_holds_already_is_kept() -> None:
     before = resource.getrlimit(resource.RLIMIT_DATA)
-    lower = memory_limit._kilobytes("/proc/self/status", "VmData") + (64 << 20)
+    lower = memory_limit.in_use() + (64 << 20)
     resource.setrlimit(resource.RLIMIT_DATA, (lower, before[1]))
     try:
         with memory_limit.limit_memory(1 << 40):
