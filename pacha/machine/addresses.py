@@ -1,7 +1,7 @@
-"""The addresses and cards that a server listens at, as its configuration names them.
+"""The addresses and network cards in the configuration of servers and of the kernel.
 
-In any of these languages: the IP addresses in each statement that begins with a word for listening, and the cards in
-each line that names cards.
+The files have many formats. So a reader takes each IP address in a statement that begins with a word such as
+``listen``, and each card in a line that names cards.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ _NO_CARD = frozenset({"all", "default", "lo"})
 
 
 def listens(path: str, text: str) -> Iterator[Reference]:
-    """The addresses and the cards of servers: ``listen 192.0.2.1:80``, ``interface=eth1``."""
+    """Yield the addresses and the cards on which a server listens: ``listen 192.0.2.1:80``, ``interface=eth1``."""
     for line in lines(text):
         for match in _LISTENING.finditer(line):
             statement = match[1].partition("}" if "{" in match[1] else ";")[0]
@@ -36,13 +36,13 @@ def listens(path: str, text: str) -> Iterator[Reference]:
 
 
 def settings(path: str, text: str) -> Iterator[Reference]:
-    """The cards of the kernel's settings (sysctl.d(5))."""
+    """Yield the cards in the kernel's settings (sysctl.d(5))."""
     for line in lines(text):
         yield from (Reference(Named.INTERFACE, name) for name in _SETTING.findall(line) if name not in _NO_CARD)
 
 
 def _address(word: str) -> str:
-    """The IP address in ``word``, with a port or without one; "" for none."""
+    """Return the IP address in ``word``, which may have a port; "" for none."""
     for candidate in (word.strip("[]"), match[1] if (match := _PORT.fullmatch(word)) else ""):
         try:
             return str(ipaddress.ip_address(candidate))

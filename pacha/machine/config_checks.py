@@ -1,4 +1,4 @@
-"""The tests that programs have for their own configuration: what fails is not restarted."""
+"""The programs that test their own configuration: a service whose test fails is not restarted."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from pacha.system.executable import find_program
 
 @dataclass(frozen=True, slots=True)
 class ConfigCheck:
-    """A program (argv) that tests the files at and below ``sources``; the ``units`` that obey them.
+    """A program (``argv``) that tests the files at and below ``sources``, which the ``units`` read.
 
-    ``needs``: folders, one of which has to exist, or it fails whatever the files say; its service makes the first.
-    ``also``: the fault that the program at a path does not see itself, "" for none.
+    ``needs``: folders of which one must exist, or the program fails whatever is in the files; its service makes the
+    first. ``also``: for the path of the program, returns a fault that the program itself does not find, "" for none.
     """
 
     sources: tuple[bytes, ...]
@@ -52,7 +52,7 @@ CHECKS: tuple[ConfigCheck, ...] = (
 
 
 def concerned(changed: Iterable[bytes]) -> Iterator[ConfigCheck]:
-    """The checks whose sources are among the ``changed`` paths, if their program is installed."""
+    """Yield the checks whose sources are among the ``changed`` paths and whose program is installed."""
     paths = tuple(changed)
     for check in CHECKS:
         if any(is_within_any(path, check.sources) for path in paths) and find_program(check.argv[0]):

@@ -1,4 +1,4 @@
-"""What files about disks and the boot refer to: fstab(5), crypttab(5), mdadm.conf(5), lvm.conf(5), kernel lines."""
+"""What files about disks and booting refer to: fstab(5), crypttab(5), mdadm.conf(5), lvm.conf(5), kernel lines."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ _TAGS = {
     "UUID": Named.UUID, "PARTUUID": Named.PARTUUID, "LABEL": Named.LABEL, "PARTLABEL": Named.PARTLABEL,
     "ID": Named.DISK_ID,
 }  # fmt: skip
-#: What the links in each folder below /dev/disk name.
+#: What the names of the links in each folder below /dev/disk are.
 NAMED_IN = {
     "by-uuid": Named.UUID, "by-partuuid": Named.PARTUUID, "by-label": Named.LABEL, "by-partlabel": Named.PARTLABEL,
 }  # fmt: skip
@@ -32,12 +32,12 @@ _LITERAL = re.compile(r"/dev/[\w/:+-]*(?:\.[\w/:+-]+)*")
 _WWID = re.compile(r"\bwwid\s+\"?([\w.:-]{8,128})")
 _ESCAPED = re.compile(r"\\([0-7]{3})")
 _OPTIONAL = frozenset({"nofail", "noauto"})
-_BOUND = frozenset({"bind", "rbind"})  #: of a folder, which systemd makes
+_BOUND = frozenset({"bind", "rbind"})  #: mounts of a folder, which systemd creates
 _ABSENT = frozenset({"", "none", "-", "/dev/urandom", "/dev/random", "/dev/hw_random"})
 
 
 def source(word: str) -> Iterator[Reference]:
-    """What the first field of a line of fstab or crypttab names, if that is a device or a file."""
+    """Yield the device or the file that a field of fstab(5) or crypttab(5) names, if it names one."""
     word = _ESCAPED.sub(lambda match: chr(int(match[1], 8) & 0x7F), word)
     tag, equals, value = word.partition("=")
     if equals and tag.upper() in _TAGS:
@@ -49,7 +49,7 @@ def source(word: str) -> Iterator[Reference]:
 
 
 def words(path: str, text: str) -> Iterator[Reference]:
-    """The volumes that a text of any form names: a kernel command line, a shell script, a boot loader's file."""
+    """Yield the volumes in a text of any format: a kernel command line, a shell script, a boot loader's file."""
     for line in lines(text):
         for match in _TAG.finditer(line):
             tag, value = match.groups()
@@ -66,12 +66,12 @@ def words(path: str, text: str) -> Iterator[Reference]:
 
 
 def uuids(path: str, text: str) -> Iterator[Reference]:
-    """Only what has a UUID or a label: for scripts, which try one device after the other."""
+    """Yield only the UUIDs and labels in ``words``: for scripts, which try one device after the other."""
     return (reference for reference in words(path, text) if reference.about is not Named.DEVICE)
 
 
 def fstab(path: str, text: str) -> Iterator[Reference]:
-    """The devices that a boot waits for: not those of lines with ``nofail`` or ``noauto``."""
+    """Yield the devices that a boot waits for, not those in lines with ``nofail`` or ``noauto``."""
     for line in lines(text):
         fields = line.split()
         options = set(fields[3].split(",")) if len(fields) > 3 else set()
@@ -80,7 +80,7 @@ def fstab(path: str, text: str) -> Iterator[Reference]:
 
 
 def crypttab(path: str, text: str) -> Iterator[Reference]:
-    """The devices and the key files that a boot waits for, and the chips that hold a key."""
+    """Yield the devices and the key files that a boot waits for, and the chips that hold a key."""
     for line in lines(text):
         _, device, key, options, *_ = [*line.split(), "", "", "", ""]
         names = {option.partition("=")[0] for option in options.split(",")}
@@ -93,14 +93,14 @@ def crypttab(path: str, text: str) -> Iterator[Reference]:
 
 
 def mdadm(path: str, text: str) -> Iterator[Reference]:
-    """The arrays, by their UUID."""
+    """Yield the arrays, by UUID."""
     for line in lines(text):
         if line.upper().startswith("ARRAY"):
             yield from (Reference(Named.ARRAY, uuid) for uuid in _ARRAY.findall(line))
 
 
 def lvm(path: str, text: str) -> Iterator[Reference]:
-    """What the filters of lvm.conf let through: where none of it is here, no volume group is seen."""
+    """Yield the devices that the filters of lvm.conf(5) accept: if none is here, LVM finds no volume group."""
     for line in lines(text):
         if re.match(r"(?:global_)?filter\s*=", line):
             for _, pattern in _ACCEPTED.findall(line):
@@ -111,7 +111,7 @@ def lvm(path: str, text: str) -> Iterator[Reference]:
 
 
 def unit(path: str, text: str) -> Iterator[Reference]:
-    """What a unit of systemd.mount(5) or systemd.swap(5) mounts."""
+    """Yield what a systemd.mount(5) or systemd.swap(5) unit mounts, unless it is optional."""
     pairs = [(key, value) for section, key, value in sections(text) if section in ("mount", "swap")]
     options = ",".join(value for key, value in pairs if key == "options").split(",")
     if _OPTIONAL & set(options):
@@ -122,21 +122,21 @@ def unit(path: str, text: str) -> Iterator[Reference]:
 
 
 def snapper(path: str, text: str) -> Iterator[Reference]:
-    """The type of file system that snapshots are made on."""
+    """Yield the type of the file system of which snapper makes snapshots."""
     for key, value in assignments(text):
         if key == "fstype":
             yield Reference(Named.FILE_SYSTEM, value)
 
 
 def multipath(path: str, text: str) -> Iterator[Reference]:
-    """The disks that have names of their own, by their WWID, and other devices."""
+    """Yield the disks that have aliases, by WWID, and the other devices."""
     for line in lines(text):
         yield from (Reference(Named.DISK_ID, wwid) for wwid in _WWID.findall(line))
     yield from words(path, text)
 
 
 def _is_label(line: str, match: re.Match[str]) -> bool:
-    """Whether it is the value of something (``root=LABEL=x``), and not a variable of a script."""
+    """Whether a tag is the value of something (``root=LABEL=x``), and not a variable of a script."""
     return line[: match.start()].endswith("=") and not set("$`{") & set(match[2])
 
 

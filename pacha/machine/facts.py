@@ -1,7 +1,7 @@
 """The facts of a machine: its release, architecture and firmware, its network cards and its volumes.
 
-They are read from files alone, so that a push pays a few milliseconds for them. What comes and goes by itself is left
-out: a fact that changes makes a snapshot.
+They are only read from files, so that they cost a push a few milliseconds. What comes and goes by itself is left out,
+because each change of a fact makes a snapshot.
 """
 
 from __future__ import annotations
@@ -19,18 +19,18 @@ from pacha.machine import hotplug, volumes
 from pacha.machine.small_files import first_line, lines, listed
 from pacha.machine.volumes import Volume
 
-MOST_BYTES = 1 << 20  #: of the text; no machine has more to tell
-_PERMANENT = "0"  #: in addr_assign_type; others were made up or set
-_COUNTED = "1"  #: in name_assign_type: eth0, eth1, in the order of their discovery
+MOST_BYTES = 1 << 20  #: of the text; no machine needs more
+_PERMANENT = "0"  #: in addr_assign_type; other values: a random address, or one that somebody set
+_COUNTED = "1"  #: in name_assign_type: names such as eth0 and eth1, in the order of discovery
 _MOST_ITEMS = 10_000  #: cards, volumes, names of one volume
 _LONGEST = 4096  #: characters of one value
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Card:
-    """A network card: its name, its MAC address where that is its own (wireless cards may change it), its driver.
+    """A network card: its name, its driver, and its MAC address if that is permanent (wireless cards may change it).
 
-    ``name`` is "" where the kernel gave it by the order in which it found several.
+    ``name`` is "" where there are several cards that the kernel named in the order of discovery.
     """
 
     name: str
@@ -40,12 +40,12 @@ class Card:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Facts:
-    """What a machine is. Texts are str as os.fsdecode() returns them; "" and () where something is not known.
+    """What a machine is. Texts are str as os.fsdecode() returns them; "" and () mean unknown, or none.
 
-    ``distribution``, ``version`` and ``codename`` are ID, VERSION_ID and VERSION_CODENAME of os-release(5), ``kernel``
-    and ``architecture`` those of uname(2); ``firmware`` is "uefi" or "bios"; ``virtualisation`` the word of
-    systemd-detect-virt(1) for a container, else the maker and the product of the machine (SMBIOS). ``volumes`` is None
-    where it cannot be told which there are, as in a container. The last three are dpkg's.
+    ``distribution``, ``version`` and ``codename`` are ID, VERSION_ID and VERSION_CODENAME of os-release(5); ``kernel``
+    and ``architecture`` are those of uname(2). ``firmware`` is "uefi" or "bios". ``virtualisation`` is the word of
+    systemd-detect-virt(1) for a container, else the vendor and the product of the machine (SMBIOS). ``volumes`` is None
+    where they cannot be found out, as in a container. The last three fields are dpkg's.
     """
 
     distribution: str = ""
@@ -64,9 +64,9 @@ class Facts:
 
 
 def collect(root: Path = Path("/"), running: Path = Path("/")) -> Facts:
-    """The facts of the system whose files lie below ``root``. What cannot be read is left out.
+    """Return the facts of the system whose files are below ``root``. What cannot be read is left out.
 
-    ``running`` is where /proc, /sys and /dev of the machine are.
+    ``running`` is the folder of the machine's /proc, /sys and /dev.
     """
     release = _release(root)
     kernel = os.uname()
@@ -89,12 +89,12 @@ def collect(root: Path = Path("/"), running: Path = Path("/")) -> Facts:
 
 
 def encode(facts: Facts) -> bytes:
-    """The text of ``facts``: JSON, each value on a line of its own, so that a diff shows which changed."""
+    """Return the text of ``facts``: JSON with each value on a line of its own, so that a diff shows what changed."""
     return json.dumps(asdict(facts), indent=1).encode("ascii") + b"\n"
 
 
 def decode(text: bytes) -> Facts:
-    """The facts in ``text``, which may come from elsewhere; keys of a later Pacha are passed over.
+    """Return the facts in ``text``, which may be forged; keys of a later Pacha are ignored.
 
     Raises DamagedError for a value that no Pacha writes.
     """
@@ -121,12 +121,12 @@ def decode(text: bytes) -> Facts:
 
 
 def assignments(text: str) -> dict[str, str]:
-    """The values by their names in a text of the form of os-release(5)."""
+    """Return the values, by name, in a text in the format of os-release(5)."""
     return dict(re.findall(r"""^([A-Z_]+)=["']?([^"'\n]*)""", text, re.MULTILINE))
 
 
 def _release(root: Path) -> Mapping[str, str]:
-    """The assignments of os-release(5); /etc wins."""
+    """Return the assignments of os-release(5); the file in /etc wins."""
     for name in ("etc/os-release", "usr/lib/os-release"):
         if text := "\n".join(lines(root / name)):
             return assignments(text)
@@ -148,9 +148,9 @@ def _virtualisation(root: Path) -> str:
 
 
 def _cards(net: Path) -> tuple[Card, ...]:
-    """The cards of hardware: those with a device. Bridges, tunnels and the pairs of containers come and go.
+    """Return the cards that stay: hardware, which has a device, unlike bridges, tunnels and containers' interfaces.
 
-    So do cards that can be pulled out, and those that another card makes for virtual machines (``physfn``).
+    Cards that can be pulled out, and those that another card makes for virtual machines (``physfn``), do not stay.
     """
     devices = [net / name for name in listed(net) or () if (net / name / "device").exists()]
     own = [card for card in devices if not (card / "device/physfn").exists()]
@@ -170,7 +170,7 @@ def _card(card: Path) -> Card:
 
 
 def _diversions(lines: tuple[str, ...]) -> tuple[str, ...]:
-    """The local diversions, ``from -> to``: three lines each (dpkg-divert(1)), the last names the package."""
+    """Return the local diversions, ``from -> to``: three lines each (dpkg-divert(1)), of which the last is ":"."""
     threes = zip(lines[0::3], lines[1::3], lines[2::3], strict=False)
     return tuple(sorted(f"{path} -> {to}" for path, to, package in threes if package == ":"))
 

@@ -1,7 +1,7 @@
-"""The programs that make something from configuration files, which is stale once the files are put back.
+"""The programs that generate something from configuration files, and must run again when these are restored.
 
-What a machine boots from is only listed: it belongs to this machine, and a person decides when to make it anew. So is
-the running host name, as sessions depend on it.
+Those that concern booting are only listed: a person decides when to run them on this machine. So is the running host
+name, because sessions depend on it.
 """
 
 from __future__ import annotations
@@ -16,9 +16,10 @@ from pacha.system.executable import find_program
 
 @dataclass(frozen=True, slots=True)
 class Generator:
-    """A program (argv) that makes ``what`` from the files at and below ``sources``; ``is_listed``: it is only named.
+    """A program (``argv``) that makes ``what`` from the files at and below ``sources``.
 
-    ``needs``: without this path nothing obeys the files, and the program fails.
+    ``is_listed``: it is only listed, not run. ``needs``: without this path nothing uses the files, and the program
+    would fail.
     """
 
     what: str
@@ -61,7 +62,7 @@ GENERATORS: tuple[Generator, ...] = (
 
 
 def concerned(changed: Iterable[bytes]) -> Iterator[Generator]:
-    """The generators whose sources are among the ``changed`` paths, if their program is installed."""
+    """Yield the generators whose sources are among the ``changed`` paths and whose program is installed."""
     paths = tuple(changed)
     for generator in GENERATORS:
         is_source = any(is_within_any(path, generator.sources) for path in paths)

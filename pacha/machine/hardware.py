@@ -1,4 +1,4 @@
-"""Whether a machine is the one that a host was, and which references of a file do not hold here."""
+"""Whether this machine is the one that a host ran on, and which things that a file refers to are not here."""
 
 from __future__ import annotations
 
@@ -15,7 +15,10 @@ _SHOWN = 3  #: references of one file that are named
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Lookup:
-    """The references of a file that are not here (``dead``), or cannot be told. ``unread``: why it was not read."""
+    """A file's references to things that are not here (``dead``) or may not be (``unknown``).
+
+    ``unread``: why the file was not read, "" if it was.
+    """
 
     dead: tuple[Reference, ...] = ()
     unknown: tuple[Reference, ...] = ()
@@ -25,14 +28,14 @@ class Lookup:
         return bool(self.dead or self.unknown or self.unread)
 
     def __str__(self) -> str:
-        """In words, safe to print."""
+        """The result in words, safe to print."""
         if self.dead:
             return f"{named(self.dead)} {'is' if len(self.dead) == 1 else 'are'} not here"
         return self.unread or f"it cannot be told here whether there is {named(self.unknown)}"
 
 
 def examine(reader: Reader, path: str, content: bytes, inventory: Inventory) -> Lookup:
-    """Look up everything that ``content`` refers to."""
+    """Look up everything that ``content``, of the file ``path``, refers to."""
     try:
         references = read(reader, path, content)
     except ValueError as error:
@@ -45,7 +48,7 @@ def examine(reader: Reader, path: str, content: bytes, inventory: Inventory) -> 
 
 
 def cards(reader: Reader, path: str, content: bytes, inventory: Inventory) -> tuple[Reference, ...]:
-    """The network cards of this machine that ``content`` names; none where it cannot be read."""
+    """Return the network cards of this machine that ``content`` names; none where it cannot be read."""
     try:
         return tuple(filter(inventory.is_card, read(reader, path, content)))
     except ValueError:
@@ -53,10 +56,10 @@ def cards(reader: Reader, path: str, content: bytes, inventory: Inventory) -> tu
 
 
 def same(recorded: Facts, here: Facts) -> bool:
-    """Whether ``here`` are the facts of the machine that was ``recorded``, as far as they tell.
+    """Whether ``here`` are the facts of the machine that was ``recorded``, as far as they show.
 
-    It needs a card and a volume that the recorded machine had, and its root file system: a machine that was installed
-    anew is another one. Machines that tell of neither, such as containers, are the same if they are of one kind.
+    It must have a card, a volume and the root file system of the recorded machine: a machine that was installed anew is
+    another one. Where neither has known cards or volumes, as containers, they are the same if their kind is the same.
     """
     if recorded.architecture != here.architecture:
         return False
@@ -69,7 +72,7 @@ def same(recorded: Facts, here: Facts) -> bool:
 
 
 def _has_system(recorded: Facts, here: Facts) -> bool:
-    """Whether the file system that was mounted at / is here, if it is known which one that was."""
+    """Whether the file system that was mounted at / is here; True if that is not known."""
     systems = {volume.uuid for volume in recorded.volumes or () if "/" in volume.mounted and volume.uuid}
     return not systems or any(volume.uuid in systems for volume in here.volumes or ())
 
@@ -79,5 +82,5 @@ def _names(facts: Facts) -> set[str]:
 
 
 def named(references: Iterable[Reference]) -> str:
-    """``references`` in words, safe to print."""
+    """Return the first few of ``references`` in words, safe to print."""
     return enumerated([str(reference) for reference in references], _SHOWN)

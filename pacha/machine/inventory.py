@@ -1,4 +1,4 @@
-"""Look up what files refer to: what a machine has below /dev, /sys and the folders of its system."""
+"""Look up the things that files refer to: what a machine has below /dev, /sys and its system folders."""
 
 from __future__ import annotations
 
@@ -24,16 +24,16 @@ _HARDWARE = re.compile(CARD)
 _BUILT_IN = frozenset({"files", "dns", "db"})  #: name services of the C library itself
 _LARGEST_LIST = 8 << 20  #: bytes of the list of a kernel's modules
 _SIX = re.compile(r"[0-9a-f]{32} ")  #: an address in if_inet6 (proc_net(5))
-_LONGEST = 300  #: characters of a pattern that is tried
+_LONGEST = 300  #: characters of a pattern that are matched
 _LIBRARIES = ("lib", "lib64", "usr/lib", "usr/lib64", "usr/lib32")
 
 
 @dataclass(frozen=True, kw_only=True)
 class Inventory:
-    """A machine: ``root`` is where its files lie, ``running`` where /dev, /sys and /proc are.
+    """A machine: ``root`` is the folder of its files, ``running`` that of its /dev, /sys and /proc.
 
-    ``wanted`` tells of a path whether it is put back together with the file that names it; ``cards`` are names of
-    hardware on the machine that the files come from.
+    ``wanted`` returns whether a path is restored together with the file that names it. ``cards`` are the names of the
+    network cards of the machine that the files come from.
     """
 
     root: Path = Path("/")
@@ -42,7 +42,7 @@ class Inventory:
     cards: frozenset[str] = frozenset()
 
     def has(self, reference: Reference) -> bool | None:
-        """Whether what ``reference`` names is here; None where that cannot be told."""
+        """Whether the thing that ``reference`` names is here; None where that cannot be found out."""
         about, value = reference.about, reference.value
         if about in _TAGS:
             return self._named(_TAGS[about], value)
@@ -53,18 +53,18 @@ class Inventory:
         return None if known is None else name.lower() in known.get(folder, ())
 
     def device(self, path: str) -> bool | None:
-        """A path below /dev, or the beginning of one."""
+        """Whether a path below /dev is here; ``*`` at its end stands for anything."""
         if self._disk_names is None:
             return None
         return self._exists(self.running, path)
 
     def disk(self, part: str) -> bool | None:
-        """A disk by a part of its names: a serial number, a WWID."""
+        """Whether a disk with ``part`` in one of its names is here: a serial number, a WWID."""
         known = self._disk_names
         return None if known is None else any(part.lower() in name for name in known.get("by-id", ()))
 
     def array(self, uuid: str) -> bool | None:
-        """A RAID array by its UUID, with or without colons."""
+        """Whether a RAID array is here, by the UUID in its name (md-uuid-...)."""
         return self.disk(f"md-uuid-{uuid}")
 
     def file_system(self, kind: str) -> bool | None:
@@ -75,7 +75,7 @@ class Inventory:
             return None
 
     def interface(self, names: str) -> bool | None:
-        """A card by name, or by patterns of which one has to match. Other names are no hardware: they hold."""
+        """Whether a card matches one of the names or patterns. A name that hardware does not get counts as here."""
         here = listed(self.running / "sys/class/net")
         if here is None:
             return None
@@ -85,7 +85,7 @@ class Inventory:
         return len(bound) < len(patterns) or any(matches)
 
     def address(self, address: str) -> bool | None:
-        """An IP address of this machine, in its usual form; those that stand for every address are here."""
+        """Whether an IP address (as ``str(ip_address())``) is this machine's, or stands for every address."""
         known = self._addresses
         return None if known is None else ip_address(address).is_unspecified or address in known
 
@@ -97,40 +97,40 @@ class Inventory:
         return reference.about is Named.MAC and self.mac(reference.value) is True
 
     def mac(self, macs: str) -> bool | None:
-        """A card by its permanent or present MAC address, one of several."""
+        """Whether a card has one of these MAC addresses, permanently or at present."""
         known = self._macs
         return None if known is None else any(mac.lower().replace("-", ":") in known for mac in macs.split())
 
     def pci(self, address: str) -> bool | None:
-        """A device on the PCI bus by its address."""
+        """Whether a device is at this address of the PCI bus."""
         here = listed(self.running / "sys/bus/pci/devices")
         return None if here is None else address.lower() in here
 
     def pci_id(self, pair: str) -> bool | None:
-        """A PCI card by vendor and device."""
+        """Whether a PCI card with this vendor and device (``10de:1b80``) is here."""
         known = self._pci_ids
         return None if known is None else pair.lower() in known
 
     def module(self, name: str) -> bool | None:
-        """A module of one of the installed kernels."""
+        """Whether an installed kernel has this module."""
         known = self._modules
         return None if known is None else name.replace("-", "_") in known
 
     def file(self, path: str) -> bool | None:
-        """A file of this system, or one that is put back."""
+        """Whether a file is on this system, or is about to be restored."""
         return self.wanted(path) or self._exists(self.root, path)
 
     def sysfs(self, path: str) -> bool | None:
-        """A path below /sys."""
+        """Whether a path below /sys is here."""
         return None if listed(self.running / "sys") is None else self._exists(self.running, path)
 
     def pam(self, name: str) -> bool | None:
-        """A PAM module."""
+        """Whether a PAM module is installed."""
         known = self._pam
         return None if not known else name in known
 
     def nss(self, name: str) -> bool | None:
-        """A name service."""
+        """Whether a name service (nsswitch.conf(5)) is installed."""
         known = self._libraries
         return None if not known else name in _BUILT_IN or f"libnss_{name}.so.2" in known
 
@@ -207,7 +207,7 @@ def _names(disk: Path) -> Mapping[str, frozenset[str]] | None:
 
 
 def _addresses(net: Path) -> frozenset[str] | None:
-    """The addresses of each card, and those of the loopback interface, as the kernel lists them."""
+    """Return the addresses of all interfaces, as the kernel lists them (proc_net(5)); None where it does not."""
     routes = lines(net / "fib_trie")
     if not routes:
         return None
@@ -234,7 +234,7 @@ def _pci_ids(devices: Path) -> frozenset[str] | None:
 
 
 def _modules(root: Path) -> frozenset[str] | None:
-    """The modules of all installed kernels, built in or not, with ``_`` for ``-``; None where there is no kernel."""
+    """Return the modules of all installed kernels, built in or not, with ``_`` for ``-``; None without a kernel."""
     folders = [root / library / "modules" for library in ("lib", "usr/lib")]
     kernels = [folder / kernel for folder in folders for kernel in listed(folder) or ()]
     lists = [kernel / name for kernel in kernels for name in ("modules.dep", "modules.builtin")]
@@ -247,7 +247,7 @@ def _modules(root: Path) -> frozenset[str] | None:
 
 
 def _libraries(root: Path, below: str) -> frozenset[str]:
-    """The names in the folders of libraries, of each architecture; ``below``: in a folder of them."""
+    """Return the names in the library folders of all architectures, or in their subfolder ``below``."""
     tops = [root / name for name in _LIBRARIES]
     folders = [*tops, *(top / name for top in tops for name in listed(top) or () if name.endswith(("-gnu", "-musl")))]
     return frozenset(name for folder in folders for name in listed(folder / below) or ())

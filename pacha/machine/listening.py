@@ -1,4 +1,4 @@
-"""Whether sshd finds an address to listen at, which its own test does not look for; and whether it answers there."""
+"""Whether sshd has an address to listen on, which its own test does not check, and whether it answers there."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from pacha.system.programs import environment
 from pacha.text import enumerated, masked
 
 _SECONDS = 30.0
-_MOST = 1 << 20  #: bytes of an answer
-#: Address and port in the answer of sshd(8) to -T.
+_MOST = 1 << 20  #: bytes of output
+#: Address and port in the output of ``sshd -T`` (sshd(8)).
 _ADDRESS = re.compile(r"^listenaddress \[?([0-9A-Fa-f.:%\w]{1,100}?)\]?:(\d{1,5})(?: |$)", re.MULTILINE)
 _EVERYWHERE = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 (nothing is bound)
 _GREETING = b"SSH-2.0-"  # RFC 4253, 4.2
@@ -22,7 +22,7 @@ _PATIENCE = 2.0  #: seconds
 
 
 def unheard(sshd: str) -> str:
-    """Why the program ``sshd`` would listen nowhere, "" if it would, or if it does not tell."""
+    """Return why the program ``sshd`` could listen nowhere; "" if it could, or does not say."""
     addresses = [address for address, _ in places(sshd)]
     if not addresses or any(map(_is_here, addresses)):
         return ""
@@ -31,7 +31,7 @@ def unheard(sshd: str) -> str:
 
 
 def places(sshd: str) -> list[tuple[str, int]]:
-    """Each address and port at which the program ``sshd`` would listen; none if it does not say (to a plain user)."""
+    """Return each address and port on which ``sshd`` would listen; none if it does not say (to a plain user)."""
     try:
         ended = read_output([sshd, "-T"], environment(), _SECONDS, _MOST)
     except OSError:
@@ -41,7 +41,7 @@ def places(sshd: str) -> list[tuple[str, int]]:
 
 
 def answers(at: Iterable[tuple[str, int]]) -> bool:
-    """Whether an SSH server answers at one of these addresses and ports of this machine."""
+    """Whether an SSH server answers at one of the first few of these addresses and ports of this machine."""
     return any(_greets(_EVERYWHERE.get(address, address), port) for address, port in list(at)[:_MOST_GREETED])
 
 
@@ -54,7 +54,7 @@ def _greets(address: str, port: int) -> bool:
 
 
 def _is_here(address: str) -> bool:
-    """Whether something can listen at ``address``; True where that cannot be told."""
+    """Whether a program can listen on ``address``; True where that cannot be found out."""
     try:
         family, kind, number, _, place = socket.getaddrinfo(address, 0, type=socket.SOCK_STREAM)[0]
         with socket.socket(family, kind, number) as probe:

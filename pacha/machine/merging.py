@@ -1,4 +1,4 @@
-"""The two files that are merged on another machine, as a part of each is the host's: fstab(5) and adjtime(5)."""
+"""Merge the two files of which one part belongs to the host and one to the machine: fstab(5) and adjtime(5)."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pacha.machine import disks
 from pacha.machine.references import Reference, lines
 
-#: of the machine's text and the recorded one; the last tells whether a reference holds
+#: Called with this machine's text, the recorded text, and a function that returns whether a reference is here.
 Merge = Callable[[str, str, Callable[[Reference], bool | None]], "Merged"]
 
 _NETWORK = frozenset([
@@ -25,7 +25,7 @@ _NOT_HERE = "# not on this machine: "
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Merged:
-    """The merged ``text``, and how many lines of the recorded one are in it as comments (``commented``)."""
+    """The merged ``text``, and how many recorded lines became comments in it (``commented``)."""
 
     text: str
     commented: int = 0
@@ -33,7 +33,7 @@ class Merged:
 
 @dataclass(frozen=True, slots=True)
 class _Line:
-    """A line of fstab."""
+    """A line of fstab(5)."""
 
     text: str
     source: str
@@ -47,13 +47,13 @@ class _Line:
 
     @property
     def needs_no_disk(self) -> bool:
-        """Whether it mounts something of the network, of memory, or of a folder."""
+        """Whether it mounts something from the network, from memory or from a folder."""
         network = self.kind in _NETWORK or "_netdev" in self.options or self.source.startswith("//")
         return network or self.kind in _MEMORY or bool({"bind", "rbind"} & set(self.options))
 
     @property
     def comment(self) -> str:
-        """The line as a comment, with ``nofail``: when a person uncomments it, it does not stop a boot."""
+        """The line as a comment, with ``nofail``, so that it does not stop a boot when a person uncomments it."""
         fields = self.text.split()
         if "nofail" not in self.options:
             fields[3:4] = [",".join((*self.options, "nofail"))]
@@ -61,9 +61,9 @@ class _Line:
 
 
 def fstab(here: str, recorded: str, has: Callable[[Reference], bool | None]) -> Merged:
-    """This machine's text, with the recorded lines for other mount points.
+    """Return this machine's text and, after it, the recorded lines for other mount points.
 
-    Lines for the network, for memory and for volumes that are here stay as they are, the others become comments with
+    Lines for the network, for memory and for volumes that are here stay as they are; the others become comments with
     ``nofail``. Merging the result once more changes nothing.
     """
     places = {line.place for line in _fstab_lines(here)}
@@ -82,7 +82,7 @@ def fstab(here: str, recorded: str, has: Callable[[Reference], bool | None]) -> 
 
 
 def adjtime(here: str, recorded: str, has: Callable[[Reference], bool | None]) -> Merged:
-    """This machine's drift, and whether the host's clock runs in UTC or in local time (the third line)."""
+    """Return this machine's drift (two lines), and whether the host's clock was in UTC or local time (the third)."""
     own, third = here.split("\n"), recorded.split("\n")[2:3]
     return Merged(text="\n".join([*own[:2], *third, ""]) if len(own) >= 2 and third else here)
 

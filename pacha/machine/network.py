@@ -1,8 +1,8 @@
 """What files about the network refer to: cards by name, by MAC address and by their place on the bus.
 
-A name counts only where it is one that the kernel or udev gives to hardware (``inventory`` decides): bridges, tunnels
-and VLANs are made by the very files that name them. An address that a file *sets* (``hwaddress``, ``MACAddress=`` of
-``[Link]``, ``cloned-mac-address``) is not one that it looks for.
+``inventory`` looks only for names that the kernel or udev gives to hardware: bridges, tunnels and VLANs are created by
+the very files that name them. A MAC address that a file *sets* (``hwaddress``, ``MACAddress=`` in ``[Link]``,
+``cloned-mac-address``) is not a reference.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ _IFUPDOWN = re.compile(
 
 
 def names(path: str, text: str) -> Iterator[Reference]:
-    """The names of cards, wherever they stand in the text (but in a comment), and in the name of the file."""
+    """Yield the names of cards anywhere in the text, except in comments, and in the name of the file."""
     for match in _IN_NAME.finditer(path.rpartition("/")[2]):
         yield Reference(Named.INTERFACE, match[0])
     for line in lines(text):
@@ -42,7 +42,7 @@ def names(path: str, text: str) -> Iterator[Reference]:
 
 
 def interfaces(path: str, text: str) -> Iterator[Reference]:
-    """interfaces(5) of ifupdown: also cards with a name that somebody gave them, and patterns."""
+    """Yield the cards in interfaces(5) of ifupdown, also those that somebody named, and patterns."""
     yield from names(path, text)
     for line in lines(text):
         if match := _IFUPDOWN.match(line):
@@ -51,7 +51,7 @@ def interfaces(path: str, text: str) -> Iterator[Reference]:
 
 
 def ifcfg(path: str, text: str) -> Iterator[Reference]:
-    """The files of network-scripts and of Gentoo's and Arch's netifrc and netctl."""
+    """Yield the cards in files of network-scripts, netifrc (Gentoo) and netctl (Arch)."""
     yield from names(path, text)
     for key, value in assignments(text):
         if key == "hwaddr" and _MAC.fullmatch(value):
@@ -61,7 +61,7 @@ def ifcfg(path: str, text: str) -> Iterator[Reference]:
 
 
 def networkd(path: str, text: str) -> Iterator[Reference]:
-    """What systemd.network(5) and systemd.link(5) match; each line has alternatives, of which one has to be here."""
+    """Yield what systemd.network(5) and systemd.link(5) match. Of the alternatives in a line, one has to be here."""
     for section, key, value in sections(text):
         if section == "match" and key in _MATCHED and not value.startswith("!"):
             yield Reference(Named.INTERFACE, value)
@@ -72,7 +72,7 @@ def networkd(path: str, text: str) -> Iterator[Reference]:
 
 
 def network_manager(path: str, text: str) -> Iterator[Reference]:
-    """The profiles of NetworkManager: the card that each is for."""
+    """Yield the card that a profile of NetworkManager is for."""
     for _, key, value in sections(text):
         if key in ("interface-name", "parent"):
             yield Reference(Named.INTERFACE, value.rstrip(";"))
@@ -81,10 +81,10 @@ def network_manager(path: str, text: str) -> Iterator[Reference]:
 
 
 def netplan(path: str, text: str) -> Iterator[Reference]:
-    """The cards of a netplan: the keys below ``ethernets`` and ``wifis`` without ``match``, and what is matched.
+    """Yield the cards of a netplan file: the keys below ``ethernets`` and ``wifis``, and what their ``match`` matches.
 
-    Line by line, as the file is written by hand and by every installer; cards in a flow (``{...}``) count by their
-    name and by the addresses that are matched.
+    The YAML is read line by line, as people and installers write it. In a flow (``{...}``) only names that hardware
+    gets, and the MAC addresses of a ``match``, count.
     """
     kind, depth, match_depth = "", -1, -1
     for line in text.split("\n"):
@@ -104,11 +104,11 @@ def netplan(path: str, text: str) -> Iterator[Reference]:
         elif match_depth >= 0:
             yield from _matched(bare)
         elif kind:
-            yield from (Reference(Named.INTERFACE, found[0]) for found in _CARD.finditer(bare) if key != "set-name")
+            yield from (Reference(Named.INTERFACE, match[0]) for match in _CARD.finditer(bare) if key != "set-name")
 
 
 def rules(path: str, text: str) -> Iterator[Reference]:
-    """udev(7): what a rule matches by its serial number, its MAC address or its place."""
+    """Yield what a rule of udev(7) matches by serial number, UUID, MAC address or place on the bus."""
     for line in lines(text):
         yield from (Reference(Named.MAC, mac) for mac in _RULE_MAC.findall(line) if _MAC.fullmatch(mac))
         yield from (Reference(Named.PCI, address) for address in _RULE_PCI.findall(line))

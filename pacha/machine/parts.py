@@ -1,4 +1,4 @@
-"""What other files refer to: kernel modules, PCI cards, sensors, disks of daemons, PAM modules, name services."""
+"""What other files refer to: kernel modules, PCI cards, sensors, plugged-in devices, PAM modules, name services."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _CHIPS = re.compile(r"=(devices/[\w./:-]{1,200})")
 
 
 def modules(path: str, text: str) -> Iterator[Reference]:
-    """Kernel modules to load, one a line (modules-load.d(5))."""
+    """Yield the kernel modules to load, one per line (modules-load.d(5))."""
     for line in lines(text):
         name = line.split()[0]
         if _MODULE.fullmatch(name) and not line.startswith(";"):
@@ -27,47 +27,47 @@ def modules(path: str, text: str) -> Iterator[Reference]:
 
 
 def modprobe(path: str, text: str) -> Iterator[Reference]:
-    """The cards that are given to virtual machines (``ids=`` of vfio-pci); other options do no harm without theirs."""
+    """Yield the cards for virtual machines (``ids=`` of vfio-pci); other options are harmless without their card."""
     for line in lines(text):
         for ids in _IDS.findall(line):
-            yield from (Reference(Named.PCI_ID, one.lower()) for one in _ID.findall(ids))
+            yield from (Reference(Named.PCI_ID, pair.lower()) for pair in _ID.findall(ids))
 
 
 def xorg(path: str, text: str) -> Iterator[Reference]:
-    """Graphics cards by their place on the bus."""
+    """Yield the graphics cards by their place on the bus."""
     for line in lines(text):
         for bus, device, function in _BUS.findall(line):
             yield Reference(Named.PCI, f"0000:{int(bus):02x}:{int(device):02x}.{function}")
 
 
 def sensors(path: str, text: str) -> Iterator[Reference]:
-    """The devices in DEVPATH of fancontrol(8)."""
+    """Yield the devices in DEVPATH of fancontrol(8)."""
     for key, value in assignments(text):
         if key == "devpath":
             yield from (Reference(Named.SYSFS, f"/sys/{place}") for place in _CHIPS.findall(value))
 
 
 def devices(path: str, text: str) -> Iterator[Reference]:
-    """Serial lines, cameras and what else is plugged in, by the path of the device."""
+    """Yield serial lines, cameras and other devices that are plugged in, by path."""
     for line in lines(text):
         yield from (Reference(Named.DEVICE, device) for device in _PLUGGED.findall(line))
 
 
 def paths(path: str, text: str) -> Iterator[Reference]:
-    """Paths that have to be there, as in ld.so.preload: words that begin with a slash."""
+    """Yield the paths that must exist, as in ld.so.preload: words that begin with a slash."""
     for line in lines(text):
         yield from (Reference(Named.FILE, word) for word in line.split() if word.startswith("/") and "$" not in word)
 
 
 def pam(path: str, text: str) -> Iterator[Reference]:
-    """PAM modules without which nobody logs in: not those that may be absent (``-``, ``optional``: pam.conf(5))."""
+    """Yield the PAM modules without which nobody can log in, not optional ones (``-``, ``optional``: pam.conf(5))."""
     for line in lines(text):
         if not line.startswith("-") and " optional " not in line.replace("\t", " "):
             yield from (Reference(Named.PAM, name) for name in _PAM.findall(line))
 
 
 def name_services(path: str, text: str) -> Iterator[Reference]:
-    """The services of nsswitch.conf(5) by which accounts are found."""
+    """Yield the services in nsswitch.conf(5) that look up accounts."""
     for line in lines(text):
         key, _, value = line.partition(":")
         if key in ("passwd", "group", "shadow"):

@@ -1,6 +1,6 @@
-"""Which files are bound to their machine, and what becomes of each on another one: the table, as data.
+"""The table of files that are bound to their machine, and what a rebuild on another machine does with each.
 
-A path is that of the recorded system. The first row that fits it holds; what no row names is restored.
+Paths are those of the recorded system. The first row that matches a path applies; a path without a row is restored.
 """
 
 from __future__ import annotations
@@ -28,10 +28,11 @@ class Policy(Enum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Row:
-    """Files of one kind. ``reason`` says why (a clause, for a person); ``reader`` finds what they refer to. What is to
-    be named and has none is always named. ``of_links``: not files, but links that may lead to nothing.
+    """Files of one kind. ``reason`` says why the policy (a clause, for a person); ``reader`` finds their references.
 
-    ``by_name``: one that names no network card configures none, so it must not replace one that names a card here.
+    A file with the policy NAME and without a reader is always named. ``merge``: it is merged with this machine's file.
+    ``of_links``: the row is for links that may lead nowhere, not for files. ``by_name``: a file that names no network
+    card configures none, so it must not replace one that names a card of this machine.
     """
 
     policy: Policy
@@ -64,7 +65,7 @@ _NO_BOOT = "without it the next boot stops"
 _NO_NETWORK = "without it the machine is not reached any more"
 _IDENTITY = "it tells this installation from every other"
 
-#: ``*`` stands for a name, or a part of one; ``/**`` for everything below.
+#: In a pattern, ``*`` stands for any part of a name, and ``/**`` for everything below.
 TABLE: tuple[Row, ...] = (
     # disks and boot
     _check(disks.fstab, "the boot stops where a disk is missing", "/etc/fstab", merging.fstab),
@@ -175,13 +176,13 @@ TABLE: tuple[Row, ...] = (
 
 
 def row_of(path: str) -> Row | None:
-    """The row of the table that holds for ``path`` (absolute), None for none."""
+    """Return the row of the table that applies to ``path`` (absolute); None if none does."""
     folder, _, name = path.rpartition("/")
-    fitting = [number for pattern, number in _BY_FOLDER.get(folder, ()) if fnmatchcase(name, pattern)]
+    matching = [number for pattern, number in _BY_FOLDER.get(folder, ()) if fnmatchcase(name, pattern)]
     while folder:
-        fitting += _BELOW.get(folder, ())
+        matching += _BELOW.get(folder, ())
         folder = folder.rpartition("/")[0]
-    return TABLE[min(fitting)] if fitting else None
+    return TABLE[min(matching)] if matching else None
 
 
 def _by_folder() -> Mapping[str, list[tuple[str, int]]]:

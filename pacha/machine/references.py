@@ -1,7 +1,7 @@
-"""What the text of a configuration file refers to on the machine that it was written for.
+"""What a configuration file refers to on the machine that it was written for.
 
-The extractors are pure functions over a text, in ``disks``, ``network`` and ``parts``; ``policies`` says which of them
-reads which file. The text may be anything: a reader takes linear time, and what it does not know it passes over.
+The readers are pure functions of a text, in ``addresses``, ``disks``, ``network`` and ``parts``; ``policies`` says
+which reads which file. The text may be anything: a reader takes linear time, and skips what it does not understand.
 """
 
 from __future__ import annotations
@@ -13,14 +13,14 @@ from enum import Enum
 
 from pacha.text import masked
 
-MOST_BYTES = 1 << 20  #: of a file; no configuration that a person wrote is longer
-_MOST = 10_000  #: references of a file
-_SHOWN = 80  #: characters of one that are shown
+MOST_BYTES = 1 << 20  #: of a file; no configuration that a person writes is longer
+_MOST = 10_000  #: references in a file
+_SHOWN = 80  #: characters of a value that are shown
 _COMMENT = re.compile(r"(?:^|(?<=\s))[#].*")
 
 
 class Named(Enum):
-    """What kind of thing a reference names, and how it is written for a person."""
+    """The kind of thing that a reference names, with the words for it."""
 
     __hash__ = object.__hash__
 
@@ -38,7 +38,7 @@ class Named(Enum):
     PCI = "the PCI device {}"  #: an address, as 0000:03:00.0
     PCI_ID = "a PCI card {}"  #: vendor and device, as 10de:1b80
     MODULE = "the kernel module {}"
-    FILE = "the file {}"  #: of the system itself, or one that is put back with it
+    FILE = "the file {}"  #: of the system itself, or one that is restored together with it
     SYSFS = "the sensor {}"  #: a path below /sys
     PAM = "the PAM module {}"
     NSS = "the name service {}"
@@ -47,7 +47,7 @@ class Named(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Reference:
-    """Something that a text names. ``value`` is hostile str; ``str()`` is safe to print."""
+    """Something that a text names. ``value`` is untrusted (str); ``str()`` is safe to print."""
 
     about: Named
     value: str
@@ -56,11 +56,11 @@ class Reference:
         return self.about.value.format(masked(self.value, _SHOWN))
 
 
-Reader = Callable[[str, str], Iterable[Reference]]  #: of a path and a text
+Reader = Callable[[str, str], Iterable[Reference]]  #: called with a path and its text
 
 
 def read(reader: Reader, path: str, content: bytes) -> tuple[Reference, ...]:
-    """What ``content`` refers to, each thing once. Raises ValueError, which says why, if it cannot be read."""
+    """Return what ``content`` refers to, each thing once. Raises ValueError, which says why, if it cannot be read."""
     if len(content) > MOST_BYTES:
         raise ValueError("it is too long to be looked through")
     if b"\0" in content:
@@ -74,19 +74,19 @@ def read(reader: Reader, path: str, content: bytes) -> tuple[Reference, ...]:
 
 
 def lines(text: str) -> Iterator[str]:
-    """The lines of ``text`` that say something, without their comments (``#``)."""
+    """Yield the lines of ``text`` without comments (``#``) and surrounding blanks, but no empty ones."""
     for line in text.split("\n"):
         if bare := _COMMENT.sub("", line).strip():
             yield bare
 
 
 def unquoted(value: str) -> str:
-    """``value`` without quotes around it."""
+    """Return ``value`` without the blanks and quotes around it."""
     return value.strip().strip("\"'")
 
 
 def assignments(text: str) -> Iterator[tuple[str, str]]:
-    """The pairs of a file of ``KEY=value`` lines; keys in lower case."""
+    """Yield key (in lower case) and value of each ``KEY=value`` line."""
     for line in lines(text):
         key, equals, value = line.partition("=")
         if equals:
@@ -94,7 +94,7 @@ def assignments(text: str) -> Iterator[tuple[str, str]]:
 
 
 def sections(text: str) -> Iterator[tuple[str, str, str]]:
-    """Section, key (both in lower case) and value of each line of an ini file, as systemd and NetworkManager have."""
+    """Yield section, key (both in lower case) and value of each line in a file of systemd or NetworkManager."""
     section = ""
     for line in text.split("\n"):
         line = line.strip()

@@ -1,4 +1,4 @@
-"""The labels of SELinux: those of this machine's policy, not those of the policy of another machine."""
+"""Set SELinux labels by this machine's policy, not by that of the machine that files come from."""
 
 from __future__ import annotations
 
@@ -8,18 +8,18 @@ from collections.abc import Collection, Iterator
 from pacha.files.paths import ancestors
 from pacha.system.executable import find_program
 
-_MOUNT = "/sys/fs/selinux"  #: is there if a policy is loaded (selinux(8))
+_MOUNT = "/sys/fs/selinux"  #: exists if a policy is loaded (selinux(8))
 
-_AT_ONCE = 400  #: paths on one command line: execve(2) takes the longest
+_AT_ONCE = 400  #: paths on one command line, for execve(2) has a limit even for the longest
 
 
 def is_active() -> bool:
-    """Whether a policy is in force here, and the program that sets its labels is installed."""
+    """Whether a policy is loaded here, and the program that sets its labels is installed."""
     return os.path.exists(f"{_MOUNT}/enforce") and bool(find_program("restorecon"))
 
 
 def relabel(changed: Collection[bytes]) -> Iterator[tuple[str, ...]]:
-    """The programs (argv, restorecon(8)) that set the labels of the ``changed`` paths, and of nothing beside them."""
+    """Yield commands (argv of restorecon(8)) that set the labels of the ``changed`` paths and of all below them."""
     paths = set(changed)
     tops = sorted(path for path in paths if not any(above in paths for above in ancestors(path)))
     for start in range(0, len(tops), _AT_ONCE):

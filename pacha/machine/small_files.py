@@ -1,4 +1,4 @@
-"""Read small files and folders, such as those of /sys; what cannot be read counts as empty."""
+"""Read small files and folders, such as those in /sys. What cannot be read counts as empty."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ _MOST_BYTES = 1 << 20
 
 
 def listed(folder: Path) -> list[str] | None:
-    """The names in ``folder``; None where it cannot be read."""
+    """Return the names in ``folder``; None where it cannot be read."""
     try:
         return os.listdir(folder)
     except OSError:
@@ -18,7 +18,7 @@ def listed(folder: Path) -> list[str] | None:
 
 
 def content(path: Path, most: int = _MOST_BYTES) -> bytes:
-    """The first ``most`` bytes of ``path``, b"" where it cannot be read."""
+    """Return the first ``most`` bytes of ``path``; b"" where it cannot be read."""
     try:
         with open(path, "rb") as stream:
             return stream.read(most)
@@ -27,17 +27,17 @@ def content(path: Path, most: int = _MOST_BYTES) -> bytes:
 
 
 def lines(path: Path) -> tuple[str, ...]:
-    """The lines of ``path``, as os.fsdecode() has them."""
+    """Return the lines of ``path``, decoded as os.fsdecode() does."""
     return tuple(content(path).decode("utf-8", "surrogateescape").splitlines())
 
 
 def first_line(path: Path) -> str:
-    """The first line of ``path`` without the blanks around it, "" for none."""
+    """Return the first line of ``path`` without the blanks around it; "" for none."""
     return next(iter(lines(path)), "").strip()
 
 
 def machine_id(root: Path = Path("/")) -> str:
-    """The machine-id(5) below ``root``; "" where there is none, or one that lasts until the next boot only."""
+    """Return the machine-id(5) below ``root``; "" where there is none, or it lasts only until the next boot."""
     path = root / "etc/machine-id"
     text = first_line(path)
     return text if re.fullmatch("[0-9a-f]{32}", text) and not os.path.ismount(path) else ""

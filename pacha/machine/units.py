@@ -1,7 +1,7 @@
-"""The units of systemd that obey the files of a package, or are files themselves.
+"""The systemd units that changed files concern, so that they are restarted.
 
-A unit belongs to a changed path if it is that file (or its drop-in), or if the package that the path, or the folder
-of its own that it lies in, belongs to has it. What ``systemctl show`` answers is for programs (systemctl(1)).
+A unit's own file and its drop-ins concern it. A file of a package, or in a folder of the package, concerns the units of
+that package. The output of ``systemctl show`` is meant for programs (systemctl(1)).
 """
 
 from __future__ import annotations
@@ -24,9 +24,9 @@ _OF_PACKAGES = (b"/lib/systemd/system", b"/usr/lib/systemd/system", b"/etc/syste
 _KINDS = (".service", ".socket", ".timer", ".path")
 _UNIT = re.compile(r"[A-Za-z0-9:_.\\@-]{1,250}", re.ASCII)
 _SECONDS = 30.0
-_MOST = 16 << 20  #: bytes of an answer
-_AT_ONCE = 200  #: paths of one question
-#: Units whose restart may cut off the person at the terminal, or what the machine needs; a reboot starts them.
+_MOST = 16 << 20  #: bytes of output
+_AT_ONCE = 200  #: words on one command line
+#: Units whose restart may disconnect whoever is logged in, or what the machine needs; a reboot restarts them.
 _LEFT = re.compile(
     r"(networking|network|NetworkManager.*|systemd-.*|ifup@.*|wpa_supplicant.*|dhcpcd.*|connman|iwd|netplan.*|dbus.*"
     r"|(console-|container-|serial-)?getty(@.*)?|user@.*|user-runtime-dir@.*|gdm\d?|lightdm|sddm|display-manager|console-setup"
@@ -36,8 +36,8 @@ _LEFT = re.compile(
     r"|wg-quick@.*|openvpn.*|strongswan.*|ipsec|tailscaled|zerotier-one|tinc.*|nebula.*|openvswitch.*|ovs.*|pppd?.*"
     r"|hostapd.*|frr|bird.*|keepalived|ifplugd|resolvconf.*)\.(service|socket|timer|path)|sshd?\.socket"
 )
-_RELOADED = re.compile(r"sshd?\.service")  #: a session may hang on it
-#: What wants a unit that is enabled and does not start with the machine, but with its end or its sleep.
+_RELOADED = re.compile(r"sshd?\.service")  #: a restart may end a session
+#: Units by which an enabled unit is started when the machine ends or sleeps, not when it starts.
 _NOT_AT_START = re.compile(
     r"(shutdown|reboot|poweroff|halt|kexec|final|umount|exit|sleep|suspend|hibernate|hybrid-sleep"
     r"|suspend-then-hibernate|emergency|rescue|systemd-[a-z-]+)\.(target|service)"
@@ -60,12 +60,12 @@ class Unit:
 
     @property
     def is_left(self) -> bool:
-        """Whether it is named, and never restarted."""
+        """Whether it is only named, and never restarted."""
         return self.is_own or bool(_LEFT.fullmatch(self.name))
 
     @property
     def action(self) -> str:
-        """The word of systemctl(1) for it; "" where nothing is to be done."""
+        """The systemctl(1) command for it; "" where there is nothing to do."""
         if _RELOADED.fullmatch(self.name):
             return "reload-or-restart" if self.is_enabled and not self.is_active else "reload" if self.is_active else ""
         return "restart" if self.is_enabled or self.is_active else ""
@@ -77,9 +77,9 @@ def runs_systemd() -> bool:
 
 
 def concerned(changed: Iterable[bytes], installed: Iterable[str] = (), known: Iterable[str] = ()) -> list[Unit]:
-    """The units that obey what is among the ``changed`` paths, and those of the packages just ``installed``.
+    """Return the units that the ``changed`` paths concern, and those of the packages just ``installed``.
 
-    ``known`` are others that do, which no package tells. Raises OSError (also TimeoutError).
+    ``known`` are the names of others that no package tells. Raises OSError (also TimeoutError).
     """
     paths = [path for path in changed if path.startswith(b"/etc/")]
     names = {*known, *_named(paths), *_of_packages(paths, installed)}
@@ -87,7 +87,7 @@ def concerned(changed: Iterable[bytes], installed: Iterable[str] = (), known: It
 
 
 def _named(paths: Iterable[bytes]) -> Iterator[str]:
-    """The units whose own files, drop-ins or links are among ``paths``."""
+    """Yield the units whose own files, drop-ins or links are among ``paths``."""
     for path in paths:
         if path.startswith(OWN + b"/"):
             top = path[len(OWN) + 1 :].split(b"/")
@@ -96,7 +96,7 @@ def _named(paths: Iterable[bytes]) -> Iterator[str]:
 
 
 def _of_packages(paths: Sequence[bytes], installed: Iterable[str]) -> Iterator[str]:
-    """The units of the packages that ``paths``, or folders above them, belong to, and of those ``installed``."""
+    """Yield the units of the packages to which ``paths`` or folders above them belong, and of those ``installed``."""
     if not find_program("dpkg-query"):
         return
     asked = set(paths) | {folder for path in paths for folder in _own_folders(path)}
@@ -108,7 +108,7 @@ def _of_packages(paths: Sequence[bytes], installed: Iterable[str]) -> Iterator[s
 
 
 def _own_folders(path: bytes) -> list[bytes]:
-    """The folders above ``path``, nearest first, without /etc itself."""
+    """Return the folders above ``path``, nearest first, without / and /etc."""
     return [folder for folder in ancestors(path) if folder.count(b"/") > 1]
 
 
@@ -117,7 +117,7 @@ def _owner(path: bytes, owners: Mapping[bytes, str]) -> str:
 
 
 def _owners(paths: Sequence[bytes]) -> dict[bytes, str]:
-    """The package of each path that exactly one has (dpkg-query(1) --search: ``package[:arch]: path``)."""
+    """Return, by path, the only package that has it (dpkg-query(1) --search: ``package[:arch]: path``)."""
     owners: dict[bytes, str] = {}
     shared: Counter[bytes] = Counter()
     for line in _asked(["dpkg-query", "--search"], [_literal(path) for path in paths]):
@@ -129,7 +129,7 @@ def _owners(paths: Sequence[bytes]) -> dict[bytes, str]:
 
 
 def _literal(path: bytes) -> bytes:
-    """``path`` as a pattern that stands for itself alone (glob(7))."""
+    """Return the pattern that matches only ``path`` (glob(7))."""
     return re.sub(rb"([\\*?\[])", rb"\\\1", path)
 
 
@@ -138,7 +138,7 @@ def _files_of(packages: Sequence[str]) -> Iterator[bytes]:
 
 
 def _asked(command: Sequence[str], words: Sequence[bytes]) -> Iterator[bytes]:
-    """The lines that ``command`` answers about ``words``; what it does not know it passes over. Raises OSError."""
+    """Yield the lines that ``command`` prints about ``words``, ignoring those that it does not know. Raises OSError."""
     for start in range(0, len(words), _AT_ONCE):
         some = [os.fsdecode(word) for word in words[start : start + _AT_ONCE]]
         ended = read_output([*command, "--", *some], {**environment(), "LC_ALL": "C"}, _SECONDS, _MOST)
@@ -146,8 +146,11 @@ def _asked(command: Sequence[str], words: Sequence[bytes]) -> Iterator[bytes]:
 
 
 def _shown(names: Sequence[str]) -> list[Unit]:
-    """The units ``names`` as systemd has them; for a template, its instances. Raises OSError."""
-    units, asked = [], [unit.replace("@.", "@*.") for unit in names]  # a template is no unit, and ends the answer
+    """Return the loaded ones of the units ``names``; for a template, its instances. Raises OSError."""
+    units, asked = (
+        [],
+        [unit.replace("@.", "@*.") for unit in names],
+    )  # a template itself would end the output
     for start in range(0, len(asked), _AT_ONCE):
         command = ["systemctl", "show", f"--property={_PROPERTIES}", "--"]
         ended = read_output([*command, *asked[start : start + _AT_ONCE]], environment(), _SECONDS, _MOST)
@@ -173,7 +176,7 @@ def _unit(fields: Mapping[str, str]) -> Unit:
 
 
 def _own_units() -> frozenset[str]:
-    """The units that this process runs in (cgroups(7)): their restart would end it."""
+    """Return the units in which this process runs (cgroups(7)): their restart would end it."""
     try:
         return frozenset(Path("/proc/self/cgroup").read_text(errors="replace").replace("\n", "/").split("/"))
     except OSError:

@@ -1,8 +1,8 @@
-"""The volumes of a machine, by the names under which its configuration may speak of them.
+"""The volumes of a machine, by the names that its configuration may use for them.
 
-udev makes a link for each such name below /dev/disk (by-uuid, by-label, ...); a machine without that folder, as a
-container, does not tell which volumes it has. Names that another boot may give to another disk (sda, dm-0) are no
-facts, nor are volumes that come and go, nor what is mounted by hand or at need: each would make a snapshot.
+udev makes a link for each such name below /dev/disk (by-uuid, by-label, ...). Without that folder, as in a container,
+the volumes are unknown. Left out is what changes by itself, because each change makes a snapshot: names that another
+boot may give to another disk (sda, dm-0), volumes that come and go, and mounts by hand or on demand.
 """
 
 from __future__ import annotations
@@ -17,20 +17,19 @@ from pacha.machine import hotplug
 from pacha.machine.small_files import first_line, lines, listed
 from pacha.system.mounts import read_mounts
 
-_NAMES = ("uuid", "partuuid", "label", "partlabel")  #: in the folder by-... of each
+_NAMES = ("uuid", "partuuid", "label", "partlabel")  #: each in the folder by-... below /dev/disk
 _ESCAPED = re.compile(rb"\\x([0-9a-f]{2})")
 _OCTAL = re.compile(r"\\([0-7]{3})")  #: a blank in a path of fstab(5)
-_AT_NEED = frozenset({"noauto", "x-systemd.automount"})
-_MOUNTED = 3  #: fields of a line of fstab(5) that are read: source, place, type; then the options
+_ON_DEMAND = frozenset({"noauto", "x-systemd.automount"})
+_MOUNTED = 3  #: fields of a line of fstab(5) before the options: source, mount point, type
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Volume:
     """A disk, partition or logical volume that has a name: str each, "" and () for none.
 
-    ``device``: its name below /dev where that says which it is (``mapper/vg-root``; an earlier Pacha wrote any);
-    ``ids``: its names below /dev/disk/by-id; ``mounted``: where it always is; ``kind``: the type of its file system, if
-    it is mounted there.
+    ``device``: its name below /dev if that is lasting (``mapper/vg-root``; an earlier Pacha recorded any); ``ids``: its
+    names below /dev/disk/by-id; ``mounted``: where it is always mounted; ``kind``: the type of its file system there.
     """
 
     device: str = ""
@@ -44,9 +43,9 @@ class Volume:
 
 
 def collect(root: Path, system: Path) -> tuple[Volume, ...] | None:
-    """The volumes of the machine whose /dev, /sys and /proc lie below ``root``; None where it does not tell.
+    """Return the volumes of the machine whose /dev, /sys and /proc are below ``root``, and whose /etc is in ``system``.
 
-    ``system``: where its /etc lies.
+    None where they are unknown.
     """
     disk, blocks = root / "dev/disk", root / "sys/class/block"
     if not disk.is_dir():
@@ -71,7 +70,7 @@ def collect(root: Path, system: Path) -> tuple[Volume, ...] | None:
 
 
 def _parted(root: Path, volume: Volume) -> Iterator[Volume]:
-    """``volume``, or the file system and the disk apart, where it lies on several, of which any may be linked to."""
+    """Yield ``volume``; for a file system on several disks, it and the disk apart: the link may lead to any of them."""
     if len(listed(root / "sys/fs/btrfs" / volume.uuid / "devices") or () if volume.uuid else ()) < 2:
         yield volume
         return
@@ -80,7 +79,7 @@ def _parted(root: Path, volume: Volume) -> Iterator[Volume]:
 
 
 def _by_device(folder: Path) -> Mapping[str, list[str]]:
-    """The names in ``folder`` by the device that they lead to."""
+    """Return, by device, the names of the links in ``folder`` that lead to it."""
     names: dict[str, list[str]] = {}
     for name, device in links(folder).items():
         names.setdefault(device, []).append(name)
@@ -88,7 +87,7 @@ def _by_device(folder: Path) -> Mapping[str, list[str]]:
 
 
 def links(folder: Path) -> Mapping[str, str]:
-    """The names in ``folder``, as they were before udev escaped them, each with the device that it leads to."""
+    """Return, by the name of a link in ``folder``, the device that it leads to. udev's escapes in names are undone."""
     return {_unescaped(name): os.path.basename(os.path.realpath(folder / name)) for name in listed(folder) or ()}
 
 
@@ -97,17 +96,17 @@ def _unescaped(name: str) -> str:
 
 
 def _always_mounted(system: Path) -> Iterator[str]:
-    """The places that fstab(5) has something mounted at from the start of the machine to its end."""
+    """Yield the mount points of fstab(5) that are mounted as long as the machine runs."""
     for line in lines(system / "etc/fstab"):
         fields = line.split()
         if len(fields) >= _MOUNTED and not line.startswith("#"):
             options = fields[_MOUNTED].split(",") if len(fields) > _MOUNTED else ()
-            if _AT_NEED.isdisjoint(options):
+            if _ON_DEMAND.isdisjoint(options):
                 yield _OCTAL.sub(lambda match: chr(int(match[1], 8) & 0x7F), fields[1])
 
 
 def _mounted(root: Path, places: Collection[str]) -> dict[str, list[tuple[str, str]]]:
-    """By device, at which of ``places`` it is mounted, and the type of the file system."""
+    """Return, by device, at which of ``places`` it is mounted, each with the type of the file system."""
     mounted: dict[str, list[tuple[str, str]]] = {}
     try:
         for mount in read_mounts(root / "proc/self/mountinfo"):
