@@ -11,7 +11,7 @@ import os
 from collections.abc import Callable
 
 from pacha.errors import PachaError
-from pacha.restore.cleanup import remove_empty_folders, remove_temporaries, restore_times, roots_of
+from pacha.restore.cleanup import remove_empty_folders, remove_temporaries, restore_times
 from pacha.restore.dirfd import SafeDirectories
 from pacha.restore.inode import explain
 from pacha.restore.install import Installer
@@ -68,7 +68,7 @@ def remove_interrupted(journal: Journal) -> None:
             old = Journal(os.path.join(os.path.dirname(journal.folder), os.fsencode(identifier)))
         except OSError:
             continue  # pruned
-        with SafeDirectories(roots_of(old)) as tree:
+        with SafeDirectories(old.roots) as tree:
             remove_temporaries(old, tree)
         old.close()
 

@@ -10,13 +10,8 @@ from pacha.restore.dirfd import SafeDirectories
 from pacha.restore.entries import discard_new, inode_of
 from pacha.restore.inode import open_inode, stamp
 from pacha.restore.journal import Journal
-from pacha.restore.journal_records import Created, Displaced, Keeping, Root, Touched
+from pacha.restore.journal_records import Created, Displaced, Touched
 from pacha.restore.relocate import rename
-
-
-def roots_of(journal: Journal) -> tuple[bytes, ...]:
-    """Return the watched paths of a journalled rebuild."""
-    return tuple(record.path for record in journal.records if isinstance(record, Root))
 
 
 def remove_temporaries(journal: Journal, tree: SafeDirectories) -> None:
@@ -54,12 +49,11 @@ def restore_times(journal: Journal, tree: SafeDirectories) -> None:
 
 def remove_empty_folders(journal: Journal, tree: SafeDirectories) -> None:
     """Remove the empty backup directories."""
-    for record in journal.records:
-        if isinstance(record, Keeping):
-            try:
-                os.rmdir(paths.name(record.path), dir_fd=tree.enter(paths.parent(record.path)))
-            except OSError:
-                continue  # missing, or not empty
+    for path in journal.kept:
+        try:
+            os.rmdir(paths.name(path), dir_fd=tree.enter(paths.parent(path)))
+        except OSError:
+            continue  # missing, or not empty
 
 
 def _finish_displacement(record: Displaced, temporary: bytes, tree: SafeDirectories) -> None:

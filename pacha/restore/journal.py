@@ -127,12 +127,12 @@ class Journal:
 
     @property
     def roots(self) -> tuple[bytes, ...]:
-        """The watched paths of its snapshot that it restores."""
+        """The watched paths of this rebuild."""
         return tuple(record.path for record in self._frame if isinstance(record, Root))
 
     @property
     def kept(self) -> tuple[bytes, ...]:
-        """The folders that it made for originals."""
+        """The backup directories, also those that it was killed before it made."""
         return tuple(record.path for record in self.records if isinstance(record, Keeping))
 
     @property

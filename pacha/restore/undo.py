@@ -14,12 +14,12 @@ from dataclasses import dataclass, field
 from pacha.files import paths
 from pacha.files.entry import Kind, kind_of
 from pacha.restore.backup_dir import open_backup_dir
-from pacha.restore.cleanup import remove_empty_folders, remove_temporaries, restore_times, roots_of
+from pacha.restore.cleanup import remove_empty_folders, remove_temporaries, restore_times
 from pacha.restore.dirfd import SafeDirectories
 from pacha.restore.entries import Inode, discard, inode_of
 from pacha.restore.inode import Changed, change_attributes, explain, is_closed_to_owner, open_inode
 from pacha.restore.journal import Journal, history
-from pacha.restore.journal_records import Altered, Created, Displaced, Keeping, Record, Touched
+from pacha.restore.journal_records import Altered, Created, Displaced, Record, Touched
 from pacha.restore.openings import Openings
 from pacha.restore.outcome import Outcome, OutcomeBuilder
 from pacha.restore.ownership import Attributes
@@ -40,7 +40,7 @@ def undo(journal: Journal) -> Outcome:
     outcome_builder, mask = OutcomeBuilder(), os.umask(0o077)
     try:
         for each in [journal, *resumed(journal)]:
-            with SafeDirectories(roots_of(each)) as tree:
+            with SafeDirectories(each.roots) as tree:
                 Undoing(each, tree, outcome_builder).run()
             each.mark("undone")
             if each is not journal:
@@ -91,14 +91,13 @@ def resumed(journal: Journal) -> list[Journal]:
 
 
 def _forget(journal: Journal) -> None:
-    with SafeDirectories(roots_of(journal)) as tree:
-        for record in journal.records:
-            if isinstance(record, Keeping):
-                try:
-                    with open_backup_dir(tree, record.path):
-                        _discard(paths.parent(record.path), paths.name(record.path), tree)
-                except OSError:
-                    continue  # missing, or another user's
+    with SafeDirectories(journal.roots) as tree:
+        for path in journal.kept:
+            try:
+                with open_backup_dir(tree, path):
+                    _discard(paths.parent(path), paths.name(path), tree)
+            except OSError:
+                continue  # missing, or another user's
     journal.remove()
 
 

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from functools import partial
 
 from pacha.files import paths
-from pacha.restore.cleanup import roots_of
 from pacha.restore.dirfd import SafeDirectories
 from pacha.restore.entries import Inode, inode_of
 from pacha.restore.inode import explain
@@ -34,7 +33,7 @@ def preview(journal: Journal) -> tuple[UndoStep, ...]:
     """Return what ``undo(journal)`` would do, sorted by path. A path may occur once for each resumed rebuild."""
     steps: list[UndoStep] = []
     for each in [journal, *resumed(journal)]:
-        with SafeDirectories(roots_of(each)) as tree:
+        with SafeDirectories(each.roots) as tree:
             steps += _Preview(Undoing(each, tree, OutcomeBuilder())).all()
         if each is not journal:
             each.close()

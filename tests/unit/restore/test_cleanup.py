@@ -4,19 +4,14 @@ from __future__ import annotations
 
 import os
 
-from pacha.restore.cleanup import remove_empty_folders, remove_temporaries, restore_times, roots_of
+from pacha.restore.cleanup import remove_empty_folders, remove_temporaries, restore_times
 from pacha.restore.entries import inode_of
-from pacha.restore.journal_records import Created, Displaced, Keeping, Root, Touched
+from pacha.restore.journal_records import Created, Displaced, Keeping, Touched
 from tests.support.journalled import Begun, begun_rebuild  # noqa: F401  (a fixture)
 
 
 def created(path: bytes, temporary: bytes | None) -> Created:
     return Created(path=path, temporary=temporary, kind="f", size=0, mtime_ns=0)
-
-
-def test_the_roots_are_those_of_the_journal(begun: Begun) -> None:
-    begun.journal.write(Root(b"/a"), Touched(b"/b", 1), Root(b"/c"))
-    assert roots_of(begun.journal) == (b"/a", b"/c")
 
 
 def test_temporary_names_go_and_nothing_else(begun: Begun) -> None:

@@ -16,6 +16,7 @@ from pacha.restore.journal_records import (
     Record,
     Root,
     Target,
+    Touched,
 )
 
 
@@ -132,3 +133,9 @@ def test_a_disk_that_was_full_in_the_middle_costs_no_record(
     journal.mark("stopped")
     found = reopened(journal)
     assert list(dict.fromkeys(found)) == [journal.started, *roots, Mark("stopped")] and len(found) <= 10
+
+
+def test_the_roots_are_those_of_the_journal(state: bytes) -> None:
+    journal = Journal.begin(state)
+    journal.write(Root(b"/a"), Touched(b"/b", 1), Root(b"/c"))
+    assert journal.roots == (b"/a", b"/c")
