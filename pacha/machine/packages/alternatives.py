@@ -13,16 +13,16 @@ LINKS = "/etc/alternatives"
 
 
 def manual(root: Path, folder: str) -> tuple[tuple[str, str], ...]:
-    """Name and path of each choice in the system below ``root``; ``folder`` is where its groups are told of, sorted."""
+    """Return name and path of each choice in the system below ``root``, sorted; ``folder`` has a file per group."""
     return tuple(_manual(root, folder))
 
 
 def commands(
     recorded: Iterable[tuple[str, str]], root: Path, folder: str
 ) -> tuple[list[list[str]], list[tuple[str, str]]]:
-    """The commands that make the choices which are ``recorded`` and not made here, and those that cannot be made.
+    """Return the commands for the ``recorded`` choices that differ here, and the choices that are impossible here.
 
-    A choice needs its group, with its path among the alternatives, and the path itself.
+    A choice is possible if its group has its path among the alternatives, and the path exists.
     """
     here = set(manual(root, folder))
     wanted = [choice for choice in recorded if choice not in here]

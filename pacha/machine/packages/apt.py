@@ -1,7 +1,7 @@
-"""The packages of Debian and its relatives, as dpkg and apt tell them.
+"""The packages of Debian and its relatives, according to dpkg and apt. Nothing here uses the network.
 
-dpkg-query(1) has the packages, apt-mark(8) names the file that says which were installed automatically, apt-cache(8)
-``madison`` lists what the sources have. Nothing here goes to the network.
+dpkg-query(1) lists the packages, extended_states (apt-mark(8)) those that were installed automatically, and
+``apt-cache madison`` (apt-cache(8)) those that the sources have.
 """
 
 from __future__ import annotations
@@ -27,13 +27,13 @@ ALTERNATIVES = "/var/lib/dpkg/alternatives"
 _STATES = "/var/lib/apt/extended_states"
 _ARCHITECTURES = "/var/lib/dpkg/arch"
 _LISTS = "/var/lib/apt/lists"
-_ANSWERS = "/var/cache/debconf/config.dat"  # debconf(7); what is secret is in passwords.dat
+_ANSWERS = "/var/cache/debconf/config.dat"  # debconf(7); secrets are in passwords.dat instead
 _FORMAT = r"${Package}\t${Version}\t${Architecture}\t${db:Status-Want}\t${db:Status-Status}\n"
 _FIELDS = 5
 _INSTALLED = ("installed", "triggers-awaited", "triggers-pending", "half-configured", "unpacked")  # dpkg(1)
 _AT_ONCE = 20_000  #: names on one command line: about a quarter of what execve(2) takes
 #: The folders that are recorded, each with the names that apt reads in it: sources.list(5), apt_preferences(5),
-#: apt.conf(5), apt-key(8), apt-secure(8). auth.conf holds passwords and is left out.
+#: apt.conf(5), apt-key(8), apt-secure(8). auth.conf is left out, because it has passwords.
 _FOLDERS = {
     "/etc/apt/sources.list.d": re.compile(r"[\w.-]+\.(list|sources)", re.ASCII),
     "/etc/apt/preferences.d": re.compile(r"[\w-]+(\.pref)?", re.ASCII),
@@ -44,7 +44,7 @@ _FOLDERS = {
 _FILES = ("/etc/apt/sources.list", "/etc/apt/preferences", "/etc/apt/apt.conf", "/etc/apt/trusted.gpg", _ANSWERS)
 _SOURCES = ("/etc/apt/sources.list", "/etc/apt/sources.list.d/")
 _SETTINGS = ("/etc/apt/apt.conf",)
-#: Programs that apt runs before or after its work. They may belong to packages that are not there yet.
+#: Settings with programs that apt runs before or after its work, and whose packages may be missing in a rebuild.
 _HOOK = re.compile(rb"(pre|post)-(invoke|install-pkgs)|invoke-success", re.IGNORECASE)
 
 
@@ -55,7 +55,7 @@ def detect(root: Path) -> bool:
 
 
 def fingerprint(root: Path) -> str:
-    """Another one after any change of what ``capture`` tells, except that a source lost or got a package."""
+    """Return a text that changes with what ``capture`` returns, except when a source gets or loses a package."""
     known = "lists" if _has_lists(root) else "no lists"
     return source_files.stamp(
         root, [DATABASE, ALTERNATIVES, alternatives.LINKS, _STATES, _ARCHITECTURES, known, *_recorded_paths(root)]
@@ -63,7 +63,7 @@ def fingerprint(root: Path) -> str:
 
 
 def capture(root: Path) -> PackageList:
-    """The packages of the system below ``root``. Raises ProgramError."""
+    """Return the packages of the system below ``root``. Raises ProgramError."""
     rows = list(_rows(root, _INSTALLED))
     sourced = _in_sources(root, [_full_name(name, architecture) for name, _, architecture, _ in rows])
     automatic = _automatic(root)
@@ -84,20 +84,23 @@ def capture(root: Path) -> PackageList:
 
 
 def installed(root: Path) -> tuple[str, dict[tuple[str, str], str]]:
-    """What is installed in the system below ``root`` and ready, as ``managers`` says. Raises ProgramError."""
+    """Return what is installed and ready in the system below ``root``, as ``PackageManager`` says.
+
+    Raises ProgramError.
+    """
     own = program.ask(["dpkg", "--print-architecture"]).strip()
     versions = {(name, of): version for name, version, of, _ in _rows(root, ("installed",))}
     return own if ARCHITECTURE.fullmatch(own) else "", versions
 
 
 def states(root: Path) -> list[list[str]]:
-    """Name, version, architecture, wanted state and state of each package that dpkg knows. Raises ProgramError."""
+    """Return name, version, architecture, wanted and actual state of each package of dpkg. Raises ProgramError."""
     text = program.ask(["dpkg-query", f"--admindir={root / 'var/lib/dpkg'}", "-W", "-f", _FORMAT])
     return [row for line in text.splitlines() if len(row := line.split("\t")) == _FIELDS]
 
 
 def _rows(root: Path, wanted: Collection[str]) -> Iterator[tuple[str, str, str, str]]:
-    """Name, version, architecture and wanted state of each package whose state is one of ``wanted``."""
+    """Yield name, version, architecture and wanted state of each package whose actual state is one of ``wanted``."""
     for name, version, architecture, want, state in states(root):
         is_valid = NAME.fullmatch(name) and VERSION.fullmatch(version) and ARCHITECTURE.fullmatch(architecture)
         if state in wanted and is_valid:
@@ -109,12 +112,12 @@ def _full_name(name: str, architecture: str) -> str:
 
 
 def _has(pairs: set[tuple[str, str]], name: str, architecture: str) -> bool:
-    """Whether ``pairs`` have the package; one for every architecture stands there under some architecture."""
+    """Whether the package is in ``pairs``, under any architecture if it is for all of them."""
     return (name, architecture) in pairs or (architecture == "all" and (name, "") in pairs)
 
 
 def _automatic(root: Path) -> set[tuple[str, str]]:
-    """The packages that were installed because others need them: names with architecture, and without ("")."""
+    """Return the packages that were installed because others need them: (name, architecture) and (name, "")."""
     pairs: set[tuple[str, str]] = set()
     text = (source_files.content_of(root, _STATES) or b"").decode("ascii", "replace")
     for stanza in text.split("\n\n"):
@@ -126,7 +129,7 @@ def _automatic(root: Path) -> set[tuple[str, str]]:
 
 
 def _in_sources(root: Path, names: Sequence[str]) -> set[tuple[str, str]]:
-    """Which of ``names`` the sources have in any version; empty where that cannot be told."""
+    """Return those of ``names`` that the sources have in any version, as ``_automatic`` does; none if unknown."""
     if not program.find("apt-cache") or not _has_lists(root):
         return set()
     options = ("-o", f"Dir={root}/", "-o", f"Dir::State::status={root}{DATABASE}")
@@ -143,7 +146,7 @@ def _in_sources(root: Path, names: Sequence[str]) -> set[tuple[str, str]]:
 
 
 def _has_lists(root: Path) -> bool:
-    """Whether apt ever fetched what the sources have; an image often comes without."""
+    """Whether apt ever fetched the lists of the sources; an image often has none."""
     try:
         return any("_Packages" in name for name in os.listdir(root / _LISTS.lstrip("/")))
     except OSError:
@@ -151,13 +154,13 @@ def _has_lists(root: Path) -> bool:
 
 
 def _foreign(root: Path) -> tuple[str, ...]:
-    """dpkg's foreign architectures: the lines after the machine's own."""
+    """Return dpkg's foreign architectures: the lines after the machine's own."""
     lines = (source_files.content_of(root, _ARCHITECTURES) or b"").decode("ascii", "replace").split()
     return tuple(name for name in lines[1:] if ARCHITECTURE.fullmatch(name))
 
 
 def _recorded_paths(root: Path) -> list[str]:
-    """The paths of what is recorded: sources, the keys that they name wherever those lie, pins, settings, answers."""
+    """Return the paths of what is recorded: sources, the keys that they name anywhere, pins, settings, answers."""
     paths = [path for folder, names in _FOLDERS.items() for path in source_files.listed(root, folder, names)]
     sources = [path for path in (*_FILES, *paths) if path.startswith(_SOURCES)]
     keys = {key for path in sources for key in _keys(source_files.content_of(root, path) or b"")}
@@ -165,7 +168,7 @@ def _recorded_paths(root: Path) -> list[str]:
 
 
 def _keys(source: bytes) -> Iterator[str]:
-    """The paths that a source names as its keys; it may also hold a key itself, or a fingerprint."""
+    """Yield the paths that a source names as its keys; it may also contain a key itself, or a fingerprint."""
     for value in source_files.SIGNED_BY.findall(source.decode("utf-8", "replace")):
         for word in re.split(r"[,\s]+", value):
             if word.startswith("/") and "\0" not in word:

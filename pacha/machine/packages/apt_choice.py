@@ -1,7 +1,7 @@
-"""Choose what apt can install of the packages that are wanted, so that one that is gone does not keep the others away.
+"""Choose the wanted packages that apt can install together, so that one that is gone does not prevent the others.
 
-apt takes a name that it does not know for a pattern (``g++`` for all with a g), or for a command (``nginx-`` removes
-nginx). So it is asked first which names it knows, and gets only those, each with an architecture behind it.
+apt takes a name that it does not know for a pattern (``g++``: all with a g), or for a command (``nginx-``: remove
+nginx). So it is asked first which names it knows, and gets only those, each followed by an architecture.
 """
 
 from __future__ import annotations
@@ -17,21 +17,21 @@ from pacha.machine.packages.program import ProgramError
 
 _BATCH = 500  #: names on one command line
 _TRIAL_SECONDS = 300.0  #: for apt to find out whether it can install something
-_TRIALS = 200  #: so often apt is asked whether something can be installed
+_TRIALS = 200  #: how often apt is asked whether it can install something
 _WITH_REMOVAL = ("-o", "APT::Get::Remove=true")
 _REMOVED = re.compile(r"^Remv (\S+)", re.MULTILINE)  # of apt-get(8), --simulate
-_EXPLAINED = 50  #: of so many that do not fit apt is asked whether it would remove something for them
+_EXPLAINED = 50  #: packages for which apt is asked what it would have to remove
 _RECORD = re.compile(r"^(Package|Architecture|Version): (\S+)$", re.MULTILINE)
 GET = ("apt-get", "-q", "-y", "--no-install-recommends")
-INSTALL = ("--reinstall", "install")  #: also what a kill left half unpacked: to apt that is the newest version already
+INSTALL = ("--reinstall", "install")  #: also what a kill left half unpacked, which apt takes for installed
 
-_Offers = Mapping[tuple[str, str], Sequence[str]]  #: the versions to be had of (name, architecture), the best first
+_Offers = Mapping[tuple[str, str], Sequence[str]]  #: the available versions of (name, architecture), the best first
 
 
 def choose(places: Sequence[str], wanted: Sequence[tuple[Package, str]], *, exact: bool) -> Chosen:
-    """What can be installed of ``wanted``, each package with its architecture; ``places`` are options of apt.
+    """Return what can be installed of ``wanted``, each package with its architecture; ``places`` are options of apt.
 
-    ``exact``, and what is held: in the recorded version where a source has it. Raises ProgramError.
+    With ``exact``, and for a held package, the recorded version is chosen if a source has it. Raises ProgramError.
     """
     if not wanted:
         return Chosen()
@@ -60,7 +60,7 @@ def _argument(pair: tuple[Package, str], pinned: set[tuple[Package, str]]) -> st
 
 
 def _is_plain(end: str) -> bool:
-    """Whether apt takes a word with this ``end`` for no command: a sign at the end installs or removes."""
+    """Whether apt does not take a word with this ``end`` for a command: a sign at the end installs or removes."""
     return end[-1:] not in ("+", "-", "")
 
 
@@ -78,7 +78,7 @@ def _offers(places: Sequence[str], wanted: Sequence[tuple[Package, str]]) -> _Of
 
 
 def _shown(places: Sequence[str], names: Sequence[str]) -> Iterator[tuple[str, str, str]]:
-    """Name, architecture and version of each record that apt has of ``names``."""
+    """Yield name, architecture and version of each record that apt has of ``names``."""
     try:
         text = program.ask(["apt-cache", *places, "show", "--all-versions", *names])
     except ProgramError:  # none of them can be had
@@ -90,7 +90,7 @@ def _shown(places: Sequence[str], names: Sequence[str]) -> Iterator[tuple[str, s
 
 
 def _fitting(places: Sequence[str], arguments: Sequence[str]) -> list[str]:
-    """Most of ``arguments``, such that apt can install them together: halves are tried where all do not fit."""
+    """Return most of ``arguments``, which apt can install together: a group that does not fit is tried in halves."""
     fitting: list[str] = []
     waiting = [list(arguments)] if arguments else []
     for _ in range(_TRIALS):
@@ -106,7 +106,7 @@ def _fitting(places: Sequence[str], arguments: Sequence[str]) -> list[str]:
 
 
 def _removals(places: Sequence[str], argument: str) -> tuple[str, ...]:
-    """The packages of this machine that apt would remove to install ``argument``; () for none, or where it cannot."""
+    """Return the packages of this machine that apt would remove to install ``argument``; () also where it cannot."""
     try:
         text = program.ask([*GET, *places, *_WITH_REMOVAL, "--simulate", *INSTALL, argument], _TRIAL_SECONDS)
     except ProgramError:

@@ -28,7 +28,7 @@ from pacha.text import enumerated
 
 _LOCALES = "/etc/locale.gen"
 _UNFINISHED = ("half-installed", "unpacked", "half-configured", "triggers-awaited", "triggers-pending")
-#: A mirror that says nothing is given up; what is recorded of a configuration wins, and nobody is asked.
+#: A silent mirror is given up; configuration files that exist are kept, and nobody is asked.
 _SETTINGS = (
     "Acquire::http::Timeout=30", "Acquire::https::Timeout=30", "Acquire::ftp::Timeout=30",
     "Acquire::Retries=0",  # while it waits before another try, apt 2.6 may wait for ever
@@ -40,14 +40,14 @@ _SETTINGS = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Apt(PackageInstaller):
-    """apt; what it reads and fetches lies in the folder."""
+    """apt, with what it reads and fetches in the folder."""
 
     def obstacle(self) -> PachaError | None:
         names = () if self.was_interrupted else unfinished(self.root)
         return _interrupted(names) if names else None
 
     def fetch(self, order: Order) -> FetchedPackages:
-        if self.was_interrupted:  # apt refuses everything before
+        if self.was_interrupted:  # until then, apt refuses everything
             self.configure_again()
         options = self._options(order)
         wanted = [(package, architecture_of(package, order.recorded, order.here)) for package in order.missing.wanted]
@@ -88,7 +88,7 @@ class Apt(PackageInstaller):
         return apt_sources.mode_of(path)
 
     def _options(self, order: Order) -> tuple[str, ...]:
-        """The options of each apt, which win over apt.conf; with the sources of the host written anew."""
+        """Return the options of each apt command, which win over apt.conf; write the host's sources."""
         names = {"State::lists": "lists/", "Cache::archives": "archives/"}
         names |= {"Cache::pkgcache": "pkgcache.bin", "Cache::srcpkgcache": "srcpkgcache.bin"}
         settings = [f"Dir::{key}={self.folder}/{name}" for key, name in names.items()]
@@ -104,7 +104,7 @@ class Apt(PackageInstaller):
         return apt_sources.write_tree(files, tree, self.root)
 
     def _update(self, options: Sequence[str]) -> tuple[str, ...]:
-        """Fetch the lists; a source that fails does not keep the others away. Returns what failed."""
+        """Fetch the lists; a source that fails does not prevent the others. Return what failed."""
         for folder in self._partial:
             folder.mkdir(parents=True, exist_ok=True)
         argv = [*GET, *options, "--error-on=any", "update"]
@@ -112,30 +112,30 @@ class Apt(PackageInstaller):
 
     @property
     def _partial(self) -> tuple[Path, ...]:
-        """Where apt writes what it is fetching."""
+        """The folders into which apt writes what it is fetching."""
         return tuple(self.folder / name / "partial" for name in ("lists", "archives"))
 
     def _prepare(self, recorded: PackageList) -> list[str]:
-        """Name the architectures, and answer what packages ask when they are installed. Returns what failed."""
+        """Add the architectures, and the answers to what packages ask when they are installed. Return what failed."""
         for file in recorded.files:
             place = self.root / file.path[1:]
             if file.path == debconf_answers.PLACE:
                 debconf_answers.merge(file.content, place)
-            if file.path == _LOCALES and not os.path.lexists(place):  # it is there where the package locales is
+            if file.path == _LOCALES and not os.path.lexists(place):  # it exists where the package locales is installed
                 replace_file(place, file.content, mode=0o644)
         names = recorded.foreign_architectures
         return self.tried([["dpkg", "--add-architecture", name] for name in names], "adding an architecture")
 
 
 def unfinished(root: Path = Path("/")) -> tuple[str, ...]:
-    """The packages that dpkg has not finished with, () for none; "dpkg" where its own records are not complete."""
+    """Return the packages that dpkg has not finished with; "dpkg" itself where its own records are incomplete."""
     names = tuple(name for name, _, _, _, state in apt.states(root) if state in _UNFINISHED)
     updates = root / "var/lib/dpkg/updates"
     return names or (("dpkg",) if updates.is_dir() and any(name.isdigit() for name in os.listdir(updates)) else ())
 
 
 def _marks(options: Sequence[str], order: Order, now: Installed) -> Iterator[list[str]]:
-    """The commands that mark what is installed as it was recorded: automatic, manual, held."""
+    """Yield the commands that mark the installed packages as recorded: automatic, manual, held."""
     here = [(package, architecture_of(package, order.recorded, now)) for package in order.recorded.packages]
     names = [
         (package, f"{package.name}:{architecture}") for package, architecture in here if now.has(package, architecture)

@@ -1,8 +1,8 @@
-"""The sources of apt that a host had: what is said of them, and a folder with them that apt reads instead of /etc/apt.
+"""The sources of apt that a host had: their description, and a folder with them that apt reads instead of /etc/apt.
 
-So nothing is written into /etc before all packages are here. Only files that apt reads are taken, and of keys only
-those that apt trusted on the host: in trusted.gpg.d, or named by ``Signed-By``. A key that this machine has at the same
-path wins, as has its configuration (apt.conf: its own proxy).
+So nothing is written into /etc before all packages are fetched. Only files that apt reads are taken, and only keys that
+apt trusted on the host: those in trusted.gpg.d or named by ``Signed-By``. A key that this machine has at the same path
+wins, and so does this machine's apt.conf (its own proxy).
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path, PurePosixPath
 from urllib.parse import unquote
 
-from pacha.machine.packages.installer import Source
+from pacha.machine.packages.installer import Source, without_password
 from pacha.machine.packages.package_list import SourceFile
 from pacha.machine.packages.source_files import SIGNED_BY
 from pacha.system.atomic import replace_file
@@ -26,45 +26,45 @@ _OF_APT = re.compile(
 )
 _TRUSTED = "/etc/apt/trusted.gpg"
 _LINE = re.compile(r"^[^\S\n]*deb[^\S\n]+(\[[^\]\n]*\][^\S\n]+)?(\S+)[^\S\n]+(\S+)", re.MULTILINE)
-#: A field of a stanza with its further lines, among which may be comments (deb822(5)).
+#: A field of a stanza with its continuation lines, which may include comments (deb822(5)).
 _FIELD = re.compile(r"^([^\s:#-][^\s:]*)[ \t]*:(.*(?:\n(?:[ \t]|#).*)*)", re.MULTILINE)
 _COMMENT = re.compile(r"^#.*\n?", re.MULTILINE)
-_OFF = ("no", "false", "without", "off", "disable", "0")  # what is nothing else to apt
-#: Nothing else is written: no program reads such a name. A path begins its word, so that each is looked at once.
+_OFF = ("no", "false", "without", "off", "disable", "0")  # apt takes any other word for yes
+#: The names of keys; only these are written, as no other program reads such a name. A path begins its word, so that
+#: the search takes linear time.
 _KEY = re.compile(r"(?<![^\s,])/[^\s,]+\.(?:gpg|asc|pgp)(?![^\s,])")
-_PASSWORD = re.compile(r"//[^/\s@]*@")
 _UNSIGNED = re.compile(rf"(trusted|insecure)\s*\+?[:=](?![\s\"]*(?:{'|'.join(_OFF)})(?![\w]))", re.IGNORECASE)
 _BLOCK = "-----BEGIN PGP PUBLIC KEY BLOCK"
 _SECRET = 0o600
 
 
 def sources(files: Iterable[SourceFile]) -> tuple[Source, ...]:
-    """The sources that are switched on in ``files``, sorted."""
+    """Return the enabled sources in ``files``, sorted."""
     found = {source for file in files if _is_source(file.path) for source in _read(file)}
     return tuple(sorted(found, key=lambda source: (source.path, source.uri, source.suites)))
 
 
 def keys(files: Sequence[SourceFile]) -> tuple[SourceFile, ...]:
-    """The keys in ``files`` that apt trusted on the host."""
+    """Return the keys in ``files`` that apt trusted on the host."""
     named = _named_keys(files)
     return tuple(file for file in files if file.path in named or file.path.startswith(_TRUSTED))
 
 
 def of_apt(files: Sequence[SourceFile]) -> tuple[SourceFile, ...]:
-    """The files that apt reads: sources, preferences, logins and the keys of ``keys``."""
+    """Return those of ``files`` that apt reads: sources, preferences, logins, and the keys that it trusted."""
     named = _named_keys(files)
     return tuple(file for file in files if file.path in named or _in_apt(file.path))
 
 
 def mode_of(path: str) -> int:
-    """The permissions of such a file: logins are root's alone."""
+    """Return the mode of such a file: logins are private to root."""
     return _SECRET if path.startswith(f"{_APT}auth.conf") else 0o644
 
 
 def write_tree(files: Sequence[SourceFile], folder: Path, root: Path = Path("/")) -> tuple[str, ...]:
-    """Write what apt reads of ``files`` below ``folder``, which is empty; returns the options that make apt use it.
+    """Write the ``files`` that apt reads below ``folder``, which is empty. Return the options that make apt use it.
 
-    ``root`` is where this machine's own keys are. Raises OSError.
+    This machine's own keys are below ``root``. Raises OSError.
     """
     moved = {}
     for number, path in enumerate(sorted(_named_keys(files))):
@@ -100,7 +100,7 @@ def _copy_trusted(source: Path, target: Path) -> None:
 
 
 def _with_moved_keys(content: bytes, moved: dict[str, Path]) -> bytes:
-    """``content`` with another path for each key that is ``moved``, where Signed-By names it."""
+    """Return ``content`` with the new path of each key in ``moved``, where Signed-By names it."""
 
     def renamed(value: re.Match[str]) -> str:
         paths = _KEY.sub(lambda key: str(moved.get(key.group(), key.group())), value[1])
@@ -137,7 +137,7 @@ def _read(file: SourceFile) -> Iterator[Source]:
 
 
 def _stanza(text: str, path: str) -> Iterator[Source]:
-    """The sources of one stanza (sources.list(5), deb822)."""
+    """Yield the sources of one stanza (sources.list(5), deb822)."""
     fields: defaultdict[str, list[str]] = defaultdict(list)
     for name, value in _FIELD.findall(text):
         fields[name.lower()] += _COMMENT.sub("", value).split()
@@ -152,11 +152,11 @@ def _source(uri: str, suites: str, path: str, options: str) -> Source:
     named = [key for value in SIGNED_BY.findall(options) for key in _KEY.findall(value)]
     named += ["a key in that file"] if _BLOCK in options else []
     return Source(
-        uri=_PASSWORD.sub("//", _plain(_PASSWORD.sub("//", uri))), suites=suites, path=path, key=", ".join(named),
+        uri=without_password(_plain(without_password(uri))), suites=suites, path=path, key=", ".join(named),
         unsigned=_UNSIGNED.search(_plain(options)) is not None,
     )  # fmt: skip
 
 
 def _plain(word: str) -> str:
-    """``word`` without the quotes and the escapes that apt takes away (sources.list(5))."""
+    """Return ``word`` without the quotes and escapes that apt removes (sources.list(5))."""
     return unquote(word).strip('"')

@@ -10,9 +10,9 @@ from pacha.machine.packages.package_list import Package, PackageList
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PackageChange:
-    """A package that was added (``old`` is None), removed (``new`` is None), or is otherwise than before.
+    """A package that was added (``old`` is None), removed (``new`` is None) or changed.
 
-    ``label`` is its name, with the architecture where that is not the machine's own.
+    ``label`` is its name, with the architecture if that is a foreign one.
     """
 
     label: str
@@ -39,7 +39,7 @@ class PackageChange:
 
 
 def compare(old: PackageList, new: PackageList) -> tuple[PackageChange, ...]:
-    """The packages that differ, in the order of their names."""
+    """Return the packages that differ, sorted by name."""
     before, after = _by_key(old), _by_key(new)
     foreign = {*old.foreign_architectures, *new.foreign_architectures}
     return tuple(
@@ -52,7 +52,7 @@ def compare(old: PackageList, new: PackageList) -> tuple[PackageChange, ...]:
 
 
 def label(key: tuple[str, str], foreign: set[str]) -> str:
-    """The name of a package, with its architecture if that is one of ``foreign``."""
+    """Return the name in ``key`` (name, architecture), with the architecture if that is one of ``foreign``."""
     name, architecture = key
     return f"{name}:{architecture}" if architecture in foreign else name
 

@@ -1,4 +1,4 @@
-"""Run the programs of a package manager: argument lists, a clean environment, no input, an end in time."""
+"""Run the programs of a package manager: with a clean environment, no input, a time limit, and a log."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ from pacha.system import activity, programs
 from pacha.text import one_line
 
 SECONDS = 7200.0  #: for one program that fetches or installs; PACHA_PACKAGES_TIMEOUT sets another limit
-STALLED_SECONDS = 120.0  #: without a byte more: apt waits for ever for some mirrors that hang up
-_TAIL = 4096  #: bytes of the log that are looked at for its last line
-_GRACE_SECONDS = 10.0  #: seconds to end by itself after SIGTERM
+STALLED_SECONDS = 120.0  #: without another byte: apt waits for ever for some mirrors that hang up
+_TAIL = 4096  #: bytes at the end of the log that are searched for its last line
+_GRACE_SECONDS = 10.0  #: for a program to end by itself after SIGTERM
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CommandLog:
-    """Runs programs whose output is added to the file ``log``.
+    """Runs programs whose output is appended to the file ``log``.
 
-    A file, not a pipe: what is installed half goes on to its end when this process is killed. ``inherited`` are the
-    descriptors that the programs keep open, as a lock that they share; ``variables`` are added to their environment.
+    It is a file, not a pipe, so that an installation goes on to its end when this process is killed. ``inherited`` are
+    descriptors that the programs keep open, such as a shared lock; ``variables`` are added to their environment.
     """
 
     log: Path
@@ -34,9 +34,9 @@ class CommandLog:
     variables: Mapping[str, str] = field(default_factory=dict)
 
     def run(self, argv: Sequence[str], what: str, growing: Sequence[Path] = ()) -> None:
-        """Run ``argv`` to its end; ``what`` is said of it to whoever waits. Raises ProgramError.
+        """Run ``argv`` to its end; ``what`` describes it to the user who waits. Raises ProgramError.
 
-        It is ended when it takes too long, or when neither the log nor a file in one of the folders ``growing`` grows.
+        It is ended when it takes too long, or, with ``growing``, when no file grows in these folders or the log's.
         """
         activity.begin(what)
         with open(os.open(self.log, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW, 0o600), "ab") as output:
@@ -59,7 +59,7 @@ class CommandLog:
             raise ProgramError(argv[0], self.last_line(began) or f"exit code {status}")
 
     def _wait(self, process: subprocess.Popen[bytes], what: str, began: int, growing: Sequence[Path]) -> int:
-        """The exit status of ``process``. Raises TimeoutError."""
+        """Return the exit status of ``process``. Raises TimeoutError."""
         limit = float(os.environ.get("PACHA_PACKAGES_TIMEOUT") or SECONDS)
         start = grew = time.monotonic()
         size = 0
@@ -75,7 +75,7 @@ class CommandLog:
         return status
 
     def last_line(self, began: int = 0) -> str:
-        """The last line of the log after the byte ``began`` that is not empty, safe to print."""
+        """Return the last line of the log, after the byte ``began``, that is not empty: safe to print, "" for none."""
         with open(self.log, "rb") as stream:
             stream.seek(max(began, stream.seek(0, os.SEEK_END) - _TAIL))
             lines = [line for line in stream.read().replace(b"\r", b"\n").split(b"\n") if line.strip()]
@@ -83,12 +83,12 @@ class CommandLog:
 
 
 def environment() -> dict[str, str]:
-    """The whole environment of such a program."""
+    """Return the environment of such a program."""
     return {**program.environment(), "HOME": "/root", "APT_LISTCHANGES_FRONTEND": "none", "NEEDRESTART_SUSPEND": "1"}
 
 
 def _size(folders: Sequence[Path]) -> int:
-    """The bytes of the files in ``folders``."""
+    """Return how many bytes the files in ``folders`` have."""
     total = 0
     for folder in folders:
         with suppress(OSError):

@@ -1,4 +1,4 @@
-"""The answers of debconf(7) that a host had, for packages that are not installed yet."""
+"""Give debconf(7) the answers that a host had, for packages that are not installed yet."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ _NAME = b"Name: "
 
 
 def merge(recorded: bytes, place: Path) -> int:
-    """Add to the database at ``place`` the questions that it does not have; what it has stays. Returns how many.
+    """Add to the database at ``place`` the ``recorded`` questions that it does not have. Return how many were added.
 
-    Both are stanzas with an empty line between them, as Debconf::DbDriver::File writes them. Raises OSError.
+    Both are stanzas separated by empty lines, as Debconf::DbDriver::File writes them. Raises OSError.
     """
     own = place.read_bytes() if place.exists() else b""
     known = {_name(stanza) for stanza in _stanzas(own)}

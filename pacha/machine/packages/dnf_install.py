@@ -1,7 +1,7 @@
 """Install the packages of a host with dnf.
 
-dnf takes a name that ends with ``.rpm`` for a file; so it is asked first which names it knows, and gets only those,
-each with an architecture behind it.
+dnf takes a name that ends with ``.rpm`` for a file. So it is asked first which names it knows, and gets only those,
+each followed by an architecture.
 """
 
 from __future__ import annotations
@@ -29,25 +29,25 @@ from pacha.machine.packages.program import ProgramError
 from pacha.system.atomic import replace_file
 from pacha.text import enumerated
 
-#: Passed to what runs meanwhile: systemctl(1) then enables units, and starts none.
+#: For the programs that run meanwhile: systemctl(1) then enables units, but starts none.
 VARIABLES: Mapping[str, str] = {"SYSTEMD_OFFLINE": "1"}
 _SECONDS = 300.0  #: for dnf to find out what the sources have
 _TRANSACTION = "transaction"
 _FORMAT = "%{name} %{arch} %{epoch} %{version}-%{release}\n"
 _FIELDS = 4
 _SHOWN = 20  #: names in a reason
-#: A mirror that says nothing is given up; nobody is asked; no plugin does a work of its own in between.
+#: A silent mirror is given up, nobody is asked, and no plugin runs.
 _SETTINGS = (
     "plugins=0", "keepcache=1", "install_weak_deps=0", "deltarpm=0", "exit_on_lock=1", "best=0",
     "*.retries=1", "*.timeout=30", "*.skip_if_unavailable=0",
 )  # fmt: skip
 
-_Offers = Mapping[tuple[str, str], Sequence[str]]  #: the versions to be had of (name, architecture)
+_Offers = Mapping[tuple[str, str], Sequence[str]]  #: the available versions of (name, architecture)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Dnf(PackageInstaller):
-    """dnf; what it reads and fetches lies in the folder."""
+    """dnf, with what it reads and fetches in the folder."""
 
     def fetch(self, order: Order) -> FetchedPackages:
         options, ids = self._options(order)
@@ -69,13 +69,13 @@ class Dnf(PackageInstaller):
     def install(self, order: Order, fetched: FetchedPackages) -> tuple[str, ...]:
         self.begin()
         offline = [*_dnf(fetched.options), "-C"]
-        failures = self._again(offline)
+        failures = self._reinstall(offline)
         if fetched.chosen.arguments:
             failures += self._transact([*offline, "--skip-broken", "install", *fetched.chosen.arguments])
         now = installed(Manager.DNF, self.root)
         left = _left_out(order, fetched.chosen, now)
         if failures and len(left) == len(fetched.chosen.arguments) > 0:
-            raise ProgramError("dnf", failures[-1].removeprefix("dnf: "))  # all or nothing: then no file is restored
+            raise ProgramError("dnf", failures[-1].removeprefix("dnf: "))  # nothing was installed: restore no files
         failures += [f"dnf: not installed: {enumerated(left, _SHOWN)}"] if left else []
         return (*failures, *self.tried(_marks(fetched.options, order, now), "marking packages"))
 
@@ -83,7 +83,7 @@ class Dnf(PackageInstaller):
         return dnf_sources.of_dnf(files)
 
     def _options(self, order: Order) -> tuple[tuple[str, ...], list[str]]:
-        """The options of each dnf, which win over dnf.conf, and the ids of the repositories."""
+        """Return the options of each dnf command, which win over dnf.conf, and the ids of the repositories."""
         settings = (*_SETTINGS, f"cachedir={self.folder}/cache")
         options = tuple(f"--setopt={setting}" for setting in settings)
         if order.own_sources:
@@ -95,7 +95,7 @@ class Dnf(PackageInstaller):
         return (*options, *dnf_sources.write_tree(files, tree, self.root)), ids
 
     def _update(self, options: Sequence[str], ids: Sequence[str]) -> dict[str, str]:
-        """Fetch what the repositories have. Returns why, by the id of each that failed."""
+        """Fetch the lists of the repositories. Return, by the id of each that failed, why."""
         lists = [*_dnf(options), "--refresh"]
         if ids and not self.tried([[*lists, "makecache"]], "fetching the lists of packages"):
             return {}
@@ -105,8 +105,8 @@ class Dnf(PackageInstaller):
         }
         return {identifier: why[0] for identifier, why in failed.items() if why}
 
-    def _again(self, offline: Sequence[str]) -> list[str]:
-        """Install anew what a killed transaction installed: its scripts may not have run. Returns what failed."""
+    def _reinstall(self, offline: Sequence[str]) -> list[str]:
+        """Install again what a killed transaction installed, because scripts may not have run. Return what failed."""
         try:
             since = int(os.stat(self.folder / _TRANSACTION).st_mtime)
         except OSError:
@@ -115,7 +115,7 @@ class Dnf(PackageInstaller):
         return self._transact([*offline, "reinstall", *names]) if names else []
 
     def _transact(self, argv: Sequence[str]) -> list[str]:
-        """Run ``argv``; a file tells of it if it is killed. Returns what failed."""
+        """Run ``argv``; a file remains if it is killed. Return what failed."""
         begun = self.folder / _TRANSACTION
         if not begun.exists():
             replace_file(begun, b"")
@@ -129,7 +129,7 @@ def _dnf(options: Sequence[str]) -> list[str]:
 
 
 def _choose(options: Sequence[str], order: Order) -> Chosen:
-    """What can be asked for; no ``options``: no source answers."""
+    """Return what can be installed; without ``options``, no source answers."""
     wanted = [(package, architecture_of(package, order.recorded, order.here)) for package in order.missing.wanted]
     offers = _offers(options, sorted({package.name for package, _ in wanted})) if options else {}
     arguments = {package: _argument(package, of, offers, pinned=order.exact or package.held) for package, of in wanted}
@@ -142,7 +142,10 @@ def _choose(options: Sequence[str], order: Order) -> Chosen:
 
 
 def _argument(package: Package, architecture: str, offers: _Offers, *, pinned: bool) -> tuple[str, bool] | None:
-    """How dnf is asked for ``package``, and whether for another version than the wanted one; None if it has none."""
+    """Return the word by which dnf installs ``package``, and whether that is another version than the wanted one.
+
+    None if no source has it.
+    """
     for of in (architecture, *ANY):
         if versions := offers.get((package.name, of)):
             is_exact = pinned and package.version in versions
@@ -152,7 +155,7 @@ def _argument(package: Package, architecture: str, offers: _Offers, *, pinned: b
 
 
 def _offers(options: Sequence[str], names: Sequence[str]) -> _Offers:
-    """What the sources have of ``names``. Raises ProgramError."""
+    """Return what the sources have of ``names``. Raises ProgramError."""
     offers: dict[tuple[str, str], list[str]] = defaultdict(list)
     plain = [name for name in names if _is_plain(name)]
     for start in range(0, len(plain), BATCH):
@@ -178,22 +181,22 @@ def _left_out(order: Order, chosen: Chosen, now: Installed) -> list[str]:
 
 
 def _marks(options: Sequence[str], order: Order, now: Installed) -> Iterator[list[str]]:
-    """The commands that mark what is installed as it was recorded: asked for by somebody, or needed by others."""
-    words = ("user", "dependency") if _is_fifth() else ("install", "remove")
+    """Yield the commands that mark the installed packages as recorded: asked for by somebody, or needed by others."""
+    words = ("user", "dependency") if _is_dnf5() else ("install", "remove")
     for word, is_manual in zip(words, (True, False), strict=True):
         group = [package for package in order.recorded.packages if package.manual is is_manual]
-        names = [name for package in group if (name := _here(package, order, now))]
+        names = [name for package in group if (name := _installed_name(package, order, now))]
         for start in range(0, len(names), BATCH):
             yield [*_dnf(options), "-C", "mark", word, *names[start : start + BATCH]]
 
 
-def _here(package: Package, order: Order, now: Installed) -> str:
-    """The name with the architecture in which ``package`` is installed, "" for none."""
+def _installed_name(package: Package, order: Order, now: Installed) -> str:
+    """Return the name of ``package`` with the architecture that is installed; "" for none."""
     own = architecture_of(package, order.recorded, now)
     found = [f"{package.name}.{of}" for of in (own, *ANY) if (package.name, of) in now.versions]
     return found[0] if found and _is_plain(found[0]) else ""
 
 
-def _is_fifth() -> bool:
+def _is_dnf5() -> bool:
     """Whether ``dnf`` is version 5, which has other words for marks."""
     return os.path.basename(os.path.realpath(program.find("dnf"))) == "dnf5"

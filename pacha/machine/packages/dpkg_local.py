@@ -1,4 +1,4 @@
-"""What an administrator told dpkg about the files of packages: overrides of owner and mode, and diversions."""
+"""The administrator's settings for the files of packages in dpkg: overrides of owner and mode, and diversions."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ _DIVERSION = re.compile(r"(/\S+) -> (/\S+)")
 
 
 def overrides(recorded: Sequence[str], present: Sequence[str], root: Path = Path("/")) -> list[list[str]]:
-    """The commands that add the overrides of dpkg-statoverride(1) which are not ``present``, for files that are here.
+    """Return the commands that add the ``recorded`` overrides (dpkg-statoverride(1)) that are not ``present``.
 
-    Those of another text than dpkg writes are passed over.
+    Left out are those for files that do not exist, and lines that dpkg does not write.
     """
     found = [match for line in recorded if line not in present and (match := _OVERRIDE.fullmatch(line))]
     there = [
@@ -26,9 +26,9 @@ def overrides(recorded: Sequence[str], present: Sequence[str], root: Path = Path
 def diversions(
     recorded: Sequence[str], present: Sequence[str], restored: Collection[str]
 ) -> tuple[list[list[str]], list[str]]:
-    """The commands that make the diversions which are not ``present``, and those that are left to a person.
+    """Return the commands for the ``recorded`` diversions that are not ``present``, and those left to a person.
 
-    A diversion is made only where the rebuild restores what stood in the place of the diverted file.
+    There is a command only if the rebuild has ``restored`` the file in the place of the diverted one.
     """
     found = [match for line in recorded if line not in present and (match := _DIVERSION.fullmatch(line))]
     pairs = [match.groups() for match in found if all(map(_is_plain, match.groups()))]

@@ -19,10 +19,10 @@ _HARDWARE = re.compile(
     """,
     re.VERBOSE | re.ASCII,
 )
-#: Names that the patterns take for such packages and that are none.
+#: Packages that match the pattern but do not belong to hardware.
 _SOFTWARE = frozenset({"kmod", "kernel-wedge", "kernel-srpm-macros"})
 
 
 def is_of_hardware(name: str) -> bool:
-    """Whether a rebuild passes the package ``name`` over, as this machine has its own."""
+    """Whether a rebuild leaves out the package ``name``, because this machine has its own."""
     return name not in _SOFTWARE and _HARDWARE.fullmatch(name) is not None

@@ -1,13 +1,14 @@
-"""How the packages of a host are installed, whatever manages them: fetch all of them, then change something.
+"""How the packages of a host are installed, whatever manages them: fetch all of them before anything changes.
 
-All that is read and fetched for it lies in one folder, with its lock; it stays after a failure, so that what was
-fetched is not fetched again. A file in it says that an installation has begun: a killed one is then finished.
+One folder has everything that is read and fetched for it, and a lock. After a failure it stays, so that nothing is
+fetched twice. A file in it says that an installation has begun, so that a later run finishes a killed one.
 """
 
 from __future__ import annotations
 
 import fcntl
 import os
+import re
 import shutil
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Sequence
@@ -25,14 +26,15 @@ from pacha.system.atomic import replace_file
 FOLDER = Path("/var/cache/pacha/packages")
 BATCH = 500  #: names on one command line
 _BEGUN = "installing"
+_PASSWORD = re.compile(r"//[^/\s@]*@")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Source:
-    """A source: its URI (without a password) and suites, the file that says so, its keys ("": any trusted).
+    """A source of packages: its URI (without a password) and suites, its file, and its keys ("": any trusted key).
 
-    ``unsigned``: the file says that it is trusted without a signature; ``unverified``: that its server's certificate is
-    not looked at; ``proxy``: through what it is asked, "" for what this machine says. All of it is hostile text.
+    ``unsigned``: it is trusted without a signature; ``unverified``: its server's certificate is not checked; ``proxy``:
+    its proxy, "" for this machine's setting. All of it is untrusted text.
     """
 
     uri: str
@@ -46,9 +48,9 @@ class Source:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Order:
-    """What is to be installed here: of ``recorded`` what is ``missing``.
+    """What to install: the packages in ``recorded`` that are ``missing``. ``here``: what is installed already.
 
-    ``own_sources``: from this machine's sources, not the host's. ``exact``: in the versions that were recorded.
+    ``own_sources``: from this machine's sources, not the host's. ``exact``: in the recorded versions.
     """
 
     recorded: PackageList
@@ -60,10 +62,10 @@ class Order:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Chosen:
-    """What a manager is told to install, in its own words, and what is not to be had.
+    """The command-line ``arguments`` for what a manager can install, and the names of what no source has.
 
-    ``other_versions`` are the names of those that were wanted in a version that no source has; ``conflicts`` those that
-    do not go with packages of this machine, each with the names of these.
+    ``other_versions``: the names of packages for which no source has the wanted version; ``conflicts``: those that
+    conflict with packages of this machine, each with the names of these.
     """
 
     arguments: tuple[str, ...] = ()
@@ -74,7 +76,7 @@ class Chosen:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FetchedPackages:
-    """What was fetched, what sources failed with, and the options with which the manager finds it."""
+    """What was fetched, the options with which the manager finds it, and why sources failed."""
 
     chosen: Chosen
     options: tuple[str, ...]
@@ -83,40 +85,40 @@ class FetchedPackages:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PackageInstaller(ABC):
-    """A package manager that works in a ``folder`` of its own; made by ``installers.opened``."""
+    """A package manager that works in a ``folder`` of its own. ``installers.opened`` makes one."""
 
     folder: Path
     commands: CommandLog
     root: Path = Path("/")
 
     def obstacle(self) -> PachaError | None:
-        """What something else left half done, so that nothing can be begun; None for nothing."""
+        """Return the error for what another program left half done, so that nothing can begin; None for nothing."""
         return None
 
     @abstractmethod
     def fetch(self, order: Order) -> FetchedPackages:
-        """Fetch all packages of ``order`` that can be had.
+        """Fetch all packages of ``order`` that the sources have.
 
-        Changes nothing but what a killed installation left half done. Raises PachaError, ProgramError.
+        Change nothing, except to finish what a killed installation left half done. Raises PachaError, ProgramError.
         """
 
     @abstractmethod
     def install(self, order: Order, fetched: FetchedPackages) -> tuple[str, ...]:
-        """Install what was fetched, and mark what is installed as it was recorded. Returns what failed.
+        """Install what was fetched, and mark the installed packages as recorded. Return what failed.
 
-        Starts no service. Raises OSError, ProgramError.
+        Start no service. Raises OSError, ProgramError.
         """
 
     @abstractmethod
     def of_manager(self, files: Sequence[SourceFile]) -> tuple[SourceFile, ...]:
-        """Those of ``files`` that the manager reads, and that a rebuild may write."""
+        """Return those of ``files`` that the manager reads and a rebuild may write."""
 
     def configure_again(self) -> tuple[str, ...]:
-        """After the files: finish what could not be finished before they were there. Returns what failed."""
+        """Once the files are restored, finish what failed without them. Return what failed."""
         return ()
 
     def mode_of(self, path: str) -> int:
-        """The permissions of one of those files."""
+        """Return the mode of one of those files."""
         return 0o644
 
     @property
@@ -125,11 +127,14 @@ class PackageInstaller(ABC):
         return is_begun(self.folder)
 
     def begin(self) -> None:
-        """Remember that something will be changed. Raises OSError."""
+        """Record that the installation begins to change something. Raises OSError."""
         replace_file(self.folder / _BEGUN, b"")
 
     def add_sources(self, files: Sequence[SourceFile], restored: Iterable[str]) -> tuple[str, ...]:
-        """Write what the manager reads of ``files`` where this machine has nothing, but for the paths ``restored``."""
+        """Write the ``files`` that the manager reads, that this machine does not have, and that are not ``restored``.
+
+        Return the paths written. Raises OSError.
+        """
         left = set(restored)
         made = []
         for file in self.of_manager(files):
@@ -141,11 +146,11 @@ class PackageInstaller(ABC):
         return tuple(made)
 
     def finish(self) -> None:
-        """Remove the folder: the installation is over."""
+        """Remove the folder, when the installation is complete."""
         shutil.rmtree(self.folder, ignore_errors=True)
 
     def tried(self, commands: Iterable[Sequence[str]], what: str, growing: Sequence[Path] = ()) -> list[str]:
-        """Run ``commands``; returns why those that failed did."""
+        """Run ``commands`` as ``CommandLog.run`` does. Return, for each that failed, why."""
         failures = []
         for argv in commands:
             try:
@@ -155,19 +160,24 @@ class PackageInstaller(ABC):
         return failures
 
 
+def without_password(uri: str) -> str:
+    """Return ``uri`` without a user and a password."""
+    return _PASSWORD.sub("//", uri)
+
+
 def is_begun(folder: Path = FOLDER) -> bool:
-    """Whether an installation was begun and is not finished."""
+    """Whether an installation has begun and is not complete."""
     return (folder / _BEGUN).exists()
 
 
 def is_too_little(order: Order, chosen: Chosen, *, has_lists: bool) -> bool:
-    """Whether sources that failed leave so little that it is better to try again: no list, or most is lost."""
+    """Whether failed sources leave so little that the user should try again: no lists, or most packages missing."""
     lost = len(order.missing.wanted) - len(chosen.arguments)
     return 2 * lost > len(order.recorded.packages) or (lost > 0 and not has_lists)
 
 
 def sweep_leftovers(folder: Path = FOLDER, root: Path = Path("/")) -> None:
-    """Remove the policy-rc.d that a killed rebuild left, unless a manager that outlived it is still at work."""
+    """Remove the policy-rc.d that a killed rebuild left, unless its package manager still runs. Raises OSError."""
     if os.geteuid() != 0 or not (folder / "lock").exists():
         return
     try:
@@ -181,7 +191,7 @@ def sweep_leftovers(folder: Path = FOLDER, root: Path = Path("/")) -> None:
 
 
 def lock(folder: Path) -> int:
-    """The descriptor that holds the lock of ``folder``. Raises LockedError where another installation has it."""
+    """Return a descriptor that holds the lock of ``folder``. Raises LockedError where another installation has it."""
     fd = os.open(folder / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
     try:
         fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -197,7 +207,7 @@ def lock(folder: Path) -> int:
 
 
 def not_to_be_had(failures: Sequence[str]) -> PachaError:
-    """The error for sources that do not answer."""
+    """Return the error for sources that do not answer."""
     return PachaError(
         "Most of the packages cannot be had; nothing was changed.",
         failures[0],
@@ -207,7 +217,7 @@ def not_to_be_had(failures: Sequence[str]) -> PachaError:
 
 
 def not_fetched(why: str) -> PachaError:
-    """The error for packages that could not be fetched."""
+    """Return the error for packages that could not be fetched."""
     return PachaError(
         "The packages could not all be fetched; nothing was changed.",
         why,

@@ -1,4 +1,4 @@
-"""The package managers that install for a rebuild, and what each says of the sources of a host."""
+"""The package managers that install for a rebuild, and how each reads the sources of a host."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from pacha.machine.packages.policy_rc import sweep
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class InstallerKind:
-    """How a manager installs; which sources, and which keys that it trusts, are in the files of a host.
+    """How a manager installs. ``sources`` and ``keys`` find those in a host's files that the manager uses and trusts.
 
     ``variables`` are added to the environment of its programs.
     """
@@ -40,9 +40,9 @@ KINDS: Mapping[Manager, InstallerKind] = {
 
 @contextmanager
 def opened(manager: Manager, folder: Path = FOLDER, root: Path = Path("/")) -> Iterator[PackageInstaller]:
-    """``manager`` with the folder ``folder``, whose lock is held.
+    """Yield the installer of ``manager``, and hold the lock of its ``folder``, which is created where it is missing.
 
-    Raises LockedError where another installation is at work, and PachaError where it cannot begin.
+    Raises LockedError where another installation is running, and PachaError where this one cannot begin.
     """
     for place in (folder.parent, folder):  # not private: apt fetches as _apt
         if not place.is_dir():

@@ -1,4 +1,4 @@
-"""The package managers that are known. Another one is a module with these functions, and its name below."""
+"""The package managers that Pacha knows. To add one, write a module with these functions, and name it below."""
 
 from __future__ import annotations
 
@@ -11,22 +11,22 @@ from pacha.machine.packages.package_list import Manager, PackageList
 
 
 class PackageManager(Protocol):
-    """What a module says of the packages of the system whose files lie below ``root``. Nothing of it is changed."""
+    """A module that reads the packages of the system whose files are below ``root``, and changes nothing."""
 
     DATABASE: str  #: its path, for people
-    ALTERNATIVES: str  #: the folder that tells of alternatives
+    ALTERNATIVES: str  #: the folder with a file for each group of alternatives
 
     def detect(self, root: Path) -> bool:
-        """Whether it manages the packages."""
+        """Whether this manager has the packages of the system."""
 
     def fingerprint(self, root: Path) -> str:
-        """A word that is another one after any change of what ``capture`` tells; it costs a few calls of stat(2)."""
+        """Return a text that changes with what ``capture`` returns. It takes only a few calls of stat(2)."""
 
     def capture(self, root: Path) -> PackageList:
-        """The packages, in a form that ``package_list.decode`` takes. Raises ProgramError."""
+        """Return the packages, in a form that ``package_list.decode`` accepts. Raises ProgramError."""
 
     def installed(self, root: Path) -> tuple[str, Mapping[tuple[str, str], str]]:
-        """The machine's own architecture; of what is installed and ready, version by (name, architecture).
+        """Return the machine's own architecture, and the versions of all usable packages by (name, architecture).
 
         Raises ProgramError.
         """
@@ -36,5 +36,5 @@ MANAGERS: Mapping[Manager, PackageManager] = {Manager.APT: apt, Manager.DNF: rpm
 
 
 def manager_of(root: Path) -> PackageManager | None:
-    """The package manager of the system below ``root``; None for one that is not known."""
+    """Return the package manager of the system below ``root``; None if it is unknown."""
     return next((manager for manager in MANAGERS.values() if manager.detect(root)), None)

@@ -1,4 +1,4 @@
-"""Compare the packages that a host had with those that are installed here."""
+"""Compare the packages that a host had with those installed here."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _PROGRAMS = {Manager.APT: ("apt-get", "apt-cache", "apt-mark", "dpkg", "dpkg-que
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Installed:
-    """What is installed: version by (name, architecture), and the machine's own ``architecture``."""
+    """What is installed: ``versions`` by (name, architecture), and the machine's own ``architecture``."""
 
     architecture: str
     versions: Mapping[tuple[str, str], str]
@@ -30,8 +30,8 @@ class Installed:
 class Missing:
     """The packages of a host that are not installed here.
 
-    ``wanted`` can be asked for at the sources, ``not_to_be_had`` was in none of them, ``of_hardware`` are passed over.
-    ``extra`` are the names of what is installed here and was not there.
+    ``wanted`` may be in the sources; ``not_to_be_had`` were in none when they were recorded; ``of_hardware`` are left
+    out. ``extra`` are the names of packages that are installed here but were not on the host.
     """
 
     wanted: tuple[Package, ...] = ()
@@ -41,7 +41,7 @@ class Missing:
 
 
 def installed(manager: Manager, root: Path = Path("/")) -> Installed:
-    """What ``manager`` says of the system below ``root``. Raises ProgramError."""
+    """Return what ``manager`` has installed in the system below ``root``. Raises ProgramError."""
     architecture, versions = MANAGERS[manager].installed(root)
     return Installed(architecture=architecture, versions=versions)
 
@@ -52,12 +52,12 @@ def is_managed(manager: Manager) -> bool:
 
 
 def architecture_of(package: Package, recorded: PackageList, here: Installed) -> str:
-    """The architecture for which ``package`` is wanted here: this machine's own, or one that was foreign there."""
+    """Return the architecture of ``package`` here: the one recorded if that was foreign, else this machine's own."""
     return package.architecture if package.architecture in recorded.foreign_architectures else here.architecture
 
 
 def compare(recorded: PackageList, here: Installed) -> Missing:
-    """What is missing here of what was ``recorded``."""
+    """Return what is missing here of the ``recorded`` packages."""
     absent = [
         package for package in recorded.packages if not here.has(package, architecture_of(package, recorded, here))
     ]

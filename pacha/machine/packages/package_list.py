@@ -16,18 +16,18 @@ from pacha.errors import DamagedError
 MOST_BYTES = 32 << 20  #: of the text
 _MOST_PACKAGES = 200_000
 _MOST_FILES = 10_000
-_MOST_ARCHITECTURES = 50  #: each is told to dpkg, and has lists of its own
-#: A name and a version as dpkg (deb-control(5), deb-version(7)) and rpm take them: never an option, a path or a blank.
+_MOST_ARCHITECTURES = 50  #: each is added to dpkg, and has lists of its own
+#: Names and versions as dpkg (deb-control(5), deb-version(7)) and rpm accept them; never an option, a path or a blank.
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9+._-]{0,199}", re.ASCII)
 VERSION = re.compile(r"[A-Za-z0-9][A-Za-z0-9.+~:^_-]{0,199}", re.ASCII)
 ARCHITECTURE = re.compile(r"[a-z0-9][a-z0-9_-]{0,39}", re.ASCII)
-#: A path without a blank, as of an alternative (update-alternatives(1)).
+#: The path of an alternative (update-alternatives(1)), without blanks.
 ALTERNATIVE = re.compile(r"/[!-~]{1,999}")
-ANY = ("all", "noarch")  #: the architectures of what runs on each
+ANY = ("all", "noarch")  #: the architectures of packages that are for every machine
 
 
 class Manager(str, Enum):
-    """What manages the packages of a machine."""
+    """The manager of a machine's packages."""
 
     APT = "apt"
     DNF = "dnf"
@@ -35,10 +35,10 @@ class Manager(str, Enum):
 
 @dataclass(frozen=True, slots=True, kw_only=True, order=True)
 class Package:
-    """A package that was installed: its name, architecture and version.
+    """An installed package: its name, architecture and version.
 
-    ``manual``: somebody asked for it, nothing else needs it; ``held``: it stays at its version; ``available``: one of
-    the sources has it (in any version), so that it can be fetched again.
+    ``manual``: somebody asked for it, it is not just a dependency; ``held``: it must stay at its version;
+    ``available``: a source has it (in any version), so that it can be fetched again.
     """
 
     name: str
@@ -51,10 +51,7 @@ class Package:
 
 @dataclass(frozen=True, slots=True, kw_only=True, order=True)
 class SourceFile:
-    """A file that says where packages come from, or what is asked at their installation: its path and its bytes.
-
-    Sources, pins, the keys that they name, and the answers of debconf.
-    """
+    """A file of a package manager, its path and its bytes: sources, pins, keys, settings, the answers of debconf."""
 
     path: str
     content: bytes
@@ -64,7 +61,7 @@ class SourceFile:
 class PackageList:
     """The packages of a machine, sorted, and the files of its ``manager``.
 
-    ``alternatives``: name and path of each that somebody chose.
+    ``alternatives``: the name and the path of each alternative that an administrator chose.
     """
 
     manager: Manager
@@ -75,7 +72,7 @@ class PackageList:
 
 
 def encode(packages: PackageList) -> bytes:
-    """The text of ``packages``: JSON with a package on each line, so that a diff shows which changed."""
+    """Return the text of ``packages``: JSON with a package on each line, so that a diff shows which changed."""
     loaded: dict[str, object] = {
         "manager": packages.manager.value,
         "packages": {f"{package.name}:{package.architecture}": _words(package) for package in packages.packages},
@@ -88,10 +85,7 @@ def encode(packages: PackageList) -> bytes:
 
 
 def decode(text: bytes) -> PackageList:
-    """The packages in ``text``, which may come from elsewhere: every name and version is what a manager takes.
-
-    Raises DamagedError.
-    """
+    """Return the packages in ``text``, which may be forged: every value is checked. Raises DamagedError."""
     try:
         if len(text) > MOST_BYTES:
             raise ValueError("it is longer than any such text")
@@ -140,7 +134,7 @@ def _architectures(names: Any) -> tuple[str, ...]:
 
 
 def _lines(content: bytes) -> list[str]:
-    """A text as its lines, anything else in base64, after a word that says which."""
+    """Return "text" and the lines of an ASCII text, or "base64" and any other content in base64."""
     try:
         text = content.decode("ascii")
     except UnicodeDecodeError:

@@ -1,8 +1,8 @@
-"""Keep services from starting while packages are installed: /usr/sbin/policy-rc.d of invoke-rc.d(8).
+"""Keep services from starting while packages are installed, by a program /usr/sbin/policy-rc.d (invoke-rc.d(8)).
 
-The program asks whether the lock of the installation is held, by Pacha or by an apt-get that outlived it. So one that a
-killed rebuild left behind has no effect any more; the next rebuild removes it. One that was there is moved beside it
-for that time.
+The program forbids it only while the lock of the installation is held, by Pacha or by an apt-get that outlived it. So
+one that a killed rebuild left has no effect, and the next rebuild removes it. A policy-rc.d that exists already is
+renamed for that time.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ _HEAD = b"#!/bin/sh\n# Made by 'pacha rebuild --packages'; of no effect when tha
 
 @contextmanager
 def blocked_services(lock: Path, root: Path = Path("/")) -> Iterator[None]:
-    """No service is started while the body runs and ``lock`` is held (flock(2)). Raises OSError."""
+    """Let no service start in the body, as long as ``lock`` is held (flock(2)). Raises OSError."""
     sweep(root)
     place, kept = root / _PLACE, root / _KEPT
     try:
@@ -36,7 +36,7 @@ def blocked_services(lock: Path, root: Path = Path("/")) -> Iterator[None]:
 
 
 def sweep(root: Path = Path("/")) -> None:
-    """Remove what is Pacha's, and put back what was there before. Raises OSError."""
+    """Remove Pacha's policy-rc.d, and put back the one from before. Raises OSError."""
     place, kept = root / _PLACE, root / _KEPT
     if _is_own(place):
         place.unlink()

@@ -1,4 +1,4 @@
-"""Ask a program of a package manager: an argument list, a clean environment, an end in time."""
+"""Ask a program of a package manager: with a clean environment, and limits on its time and output."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from pacha.system import executable
 from pacha.text import one_line
 
 PATH = executable.PATH
-SECONDS = 60.0  #: the time limit of a question, but for those of an installation
-_MOST = 64 << 20  #: bytes of what it says; a machine with 200,000 packages says less
+SECONDS = 60.0  #: the usual time limit of a question
+_MOST = 64 << 20  #: bytes of output; 200,000 packages take less
 
 
 class ProgramError(Exception):
-    """A program failed: ``why`` has its name and its own last line, safe to print; ``hangs``: it did not end."""
+    """A program failed. ``why`` has its name and the reason, safe to print; ``hangs``: it did not end in time."""
 
     def __init__(self, program: str, why: str, *, hangs: bool = False) -> None:
         super().__init__(f"{program}: {why}")
@@ -24,18 +24,18 @@ class ProgramError(Exception):
 
 
 def environment() -> Mapping[str, str]:
-    """English words, no settings of whoever runs Pacha, no pager and no question."""
+    """Return an environment with English messages, no settings of the user, no pager and no questions."""
     return {"PATH": PATH, "LANG": "C.UTF-8", "LC_ALL": "C.UTF-8", "HOME": "/", "DEBIAN_FRONTEND": "noninteractive"}
 
 
 def find(*names: str) -> str:
-    """The path of the first of the programs ``names`` that is installed; "" for none."""
+    """Return the path of the first of the programs ``names`` that is installed; "" for none."""
     return executable.find_program(*names, path=PATH)
 
 
 def ask(argv: Sequence[str], seconds: float | None = None) -> str:
-    """What ``argv`` says on stdout, within ``seconds`` (None: SECONDS). Raises ProgramError."""
-    from pacha.system.limited_output import read_output  # it takes milliseconds, and most pushes ask nothing
+    """Return what ``argv`` prints on stdout within ``seconds`` (None: SECONDS). Raises ProgramError."""
+    from pacha.system.limited_output import read_output  # the import takes milliseconds; most pushes ask nothing
 
     try:
         ended = read_output(argv, environment(), SECONDS if seconds is None else seconds, _MOST)
@@ -43,7 +43,7 @@ def ask(argv: Sequence[str], seconds: float | None = None) -> str:
         raise ProgramError(argv[0], str(error), hangs=True) from None
     except OSError as error:
         raise ProgramError(argv[0], f"it cannot be started: {cause(error)}") from None
-    if len(ended.stdout) > _MOST:  # which ended it, by one signal or another
+    if len(ended.stdout) > _MOST:  # it was killed for that, so check this before its status
         raise ProgramError(argv[0], "it says more than any machine has to tell")
     if ended.status:
         raise ProgramError(argv[0], one_line(ended.complaint) or f"exit code {ended.status}")

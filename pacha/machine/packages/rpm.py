@@ -1,4 +1,4 @@
-"""The packages of Fedora and its relatives, as rpm and dnf tell them. Nothing here goes to the network."""
+"""The packages of Fedora and its relatives, according to rpm and dnf. Nothing here uses the network."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ DATABASE = "/var/lib/rpm"
 ALTERNATIVES = "/var/lib/alternatives"
 _DATABASES = ("/usr/lib/sysimage/rpm", DATABASE)
 _BACKENDS = ("rpmdb.sqlite", "rpmdb.sqlite-wal", "Packages.db", "Packages")
-#: Where dnf remembers who asked for a package: version 4, version 5.
+#: Where dnf records whether somebody asked for a package: version 4, version 5.
 _HISTORY = "/var/lib/dnf/history.sqlite"
 _REASONS = "/usr/lib/sysimage/libdnf5/packages.toml"
 _FORMAT = r"%{NAME}\t%{EPOCHNUM}\t%{VERSION}-%{RELEASE}\t%{ARCH}\t%{INSTALLTIME}\n"
@@ -47,23 +47,23 @@ _LOCKED_NAME = re.compile(r'^\s*name\s*=\s*"([^"]+)"', re.MULTILINE)  # versionl
 
 
 def detect(root: Path) -> bool:
-    """Whether rpm has the packages of the system below ``root``, and dnf its sources."""
+    """Whether the system below ``root`` has packages of rpm and sources of dnf."""
     return _database(root) is not None and (root / "etc/yum.repos.d").is_dir()
 
 
 def fingerprint(root: Path) -> str:
-    """Another one after any change of what ``capture`` tells, except that a source lost or got a package."""
+    """Return a text that changes with what ``capture`` returns, except when a source gets or loses a package."""
     databases = (f"{folder}/{name}" for folder in _DATABASES for name in _BACKENDS)
-    log = f"{_HISTORY}-wal"  # with one, each look of dnf touches the time of the database itself
+    log = f"{_HISTORY}-wal"  # where it exists, dnf changes the database's time even when it only reads
     history = log if (root / log.lstrip("/")).exists() else _HISTORY
     choices = (ALTERNATIVES, alternatives.LINKS)
     return source_files.stamp(root, [*databases, *choices, history, _REASONS, *_recorded_paths(root)])
 
 
 def capture(root: Path) -> PackageList:
-    """The packages of the system below ``root``. Raises ProgramError.
+    """Return the packages of the system below ``root``. Raises ProgramError.
 
-    Of one that is there in several versions, as a kernel, only that which was installed last is told.
+    Of a package in several versions, such as a kernel, only the one installed last is returned.
     """
     versions, wanted, gone, locks = _versions(root), _wanted(root), _gone(root), _locks(root)
     gone = set() if gone >= versions.keys() else gone  # then dnf never fetched what the sources have
@@ -85,30 +85,30 @@ def capture(root: Path) -> PackageList:
 
 
 def installed(root: Path) -> tuple[str, dict[tuple[str, str], str]]:
-    """What is installed in the system below ``root``, as ``managers`` says. Raises ProgramError."""
+    """Return what is installed in the system below ``root``, as ``PackageManager`` says. Raises ProgramError."""
     versions = _versions(root)
     return _own_architecture(versions), versions
 
 
 def _own_architecture(versions: Mapping[tuple[str, str], str]) -> str:
-    """The architecture that most of the packages are for: what rpm calls its own is another word on some machines."""
+    """Return the architecture of most packages: rpm's own word for the machine's differs on some machines."""
     counted = Counter(of for _, of in versions if of not in ANY).most_common(1)
     return counted[0][0] if counted else os.uname().machine
 
 
 def installed_since(root: Path, moment: int) -> list[str]:
-    """The packages, each with its architecture, that were installed at ``moment`` (of the epoch) or later."""
+    """Return the packages (``name.architecture``) installed at ``moment`` (seconds since the epoch) or later."""
     rows = _rows(root)
     return [f"{name}.{of}" for name, of, _, when in rows if when >= moment]
 
 
 def files(root: Path) -> tuple[SourceFile, ...]:
-    """The files that are recorded: where packages come from, keys, settings."""
+    """Return the files that are recorded: sources, keys, settings."""
     return source_files.read(root, _recorded_paths(root))
 
 
 def _database(root: Path) -> str | None:
-    """The folder of the database of rpm, as seen below ``root``."""
+    """Return the folder of rpm's database, as seen below ``root``; None without one."""
     return next(
         (folder for folder in _DATABASES for name in _BACKENDS if (root / folder.lstrip("/") / name).is_file()), None
     )
@@ -120,12 +120,12 @@ def _place(root: Path) -> list[str]:
 
 
 def _versions(root: Path) -> dict[tuple[str, str], str]:
-    """By name and architecture, the version that was installed last."""
+    """Return, by (name, architecture), the version that was installed last."""
     return {(name, architecture): version for name, architecture, version, _ in _rows(root)}
 
 
 def _rows(root: Path) -> Iterator[tuple[str, str, str, int]]:
-    """Name, architecture, version and time of each package, in the order in which they were installed."""
+    """Yield name, architecture, version and time (since the epoch) of each package, in the order of installation."""
     text = program.ask(["rpm", f"--root={root}", *_place(root), "-qa", "--qf", _FORMAT])
     rows = sorted((line.split("\t") for line in text.splitlines()), key=lambda row: int(row[-1]))
     for name, epoch, version, architecture, when in rows:
@@ -135,17 +135,17 @@ def _rows(root: Path) -> Iterator[tuple[str, str, str, int]]:
 
 
 def _wanted(root: Path) -> set[tuple[str, str]] | None:
-    """The packages that somebody asked for; None where dnf does not tell."""
+    """Return the packages that somebody asked for; None where dnf does not say."""
     try:
         return _asked(root, "--userinstalled", "--disablerepo=*")
     except ProgramError:
         if os.geteuid() == 0:
             raise
-        return None  # another user's dnf has a cache and a memory of its own
+        return None  # a plain user's dnf has its own cache and history
 
 
 def _gone(root: Path) -> set[tuple[str, str]]:
-    """The packages that no source has; none where dnf does not know what the sources have."""
+    """Return the packages that no source has; none where dnf does not know what the sources have."""
     try:
         return _asked(root, "--extras") or set()
     except ProgramError as error:
@@ -164,7 +164,7 @@ def _asked(root: Path, *options: str) -> set[tuple[str, str]] | None:
 
 
 def _locks(root: Path) -> list[str]:
-    """The patterns that the plugin versionlock holds packages by."""
+    """Return the patterns of the packages that the plugin versionlock holds."""
     old, new = ((source_files.content_of(root, path) or b"").decode("utf-8", "replace") for path in _LOCKS)
     lines = (line.strip() for line in old.splitlines())
     return [line for line in lines if line and line[0] not in "#!"] + _LOCKED_NAME.findall(new)
@@ -178,7 +178,7 @@ def _is_locked(locks: list[str], name: str, architecture: str, version: str) -> 
 
 
 def _recorded_paths(root: Path) -> list[str]:
-    """The paths of what is recorded: repositories, the keys that they name wherever those lie, variables, settings."""
+    """Return the paths of what is recorded: repositories, the keys that they name anywhere, variables, settings."""
     paths = [path for folder, names in _FOLDERS.items() for path in source_files.listed(root, folder, names)]
     repositories = [path for path in paths if path.endswith(".repo")]
     keys = {key for path in repositories for key in _keys(source_files.content_of(root, path) or b"")}
@@ -186,7 +186,7 @@ def _recorded_paths(root: Path) -> list[str]:
 
 
 def _keys(repository: bytes) -> Iterator[str]:
-    """The paths of keys; one with a variable in it lies in /etc/pki/rpm-gpg, which is recorded whole."""
+    """Yield the paths of keys, but none with a variable: those are in /etc/pki/rpm-gpg, all of which is recorded."""
     for path in _KEY.findall(repository.decode("utf-8", "replace")):
         if "$" not in path and "\0" not in path:
             yield os.path.normpath(path)

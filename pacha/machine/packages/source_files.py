@@ -1,4 +1,4 @@
-"""The files of a package manager that are recorded with the packages: found, read and compared, all within bounds."""
+"""Find, read and compare the files of a package manager that are recorded with the packages, all within limits."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from pathlib import Path
 
 from pacha.machine.packages.package_list import SourceFile
 
-_MOST_BYTES = 4 << 20  #: of one file; more is none of a package manager
+_MOST_BYTES = 4 << 20  #: of one file; no file of a package manager is larger
 _MOST_FILES = 1000  #: in one folder
-#: What a source of apt says of its keys (sources.list(5)): on a line, or on those that begin with a blank after it.
+#: The keys of a source of apt (sources.list(5)): on one line, or also on the lines after it that begin with a blank.
 SIGNED_BY = re.compile(r"signed-by\s*[:=]\s*([^\]\n]*(?:\n[ \t]+/[^\n]*)*)", re.IGNORECASE)
 
 
 def listed(root: Path, folder: str, pattern: re.Pattern[str]) -> list[str]:
-    """The paths, as seen below ``root``, of what in ``folder`` has a name that matches ``pattern``, sorted."""
+    """Return the paths, as seen below ``root``, of the entries in ``folder`` whose name matches ``pattern``, sorted."""
     try:
         names = [name for name in os.listdir(root / folder.lstrip("/")) if pattern.fullmatch(name)]
     except OSError:
@@ -27,13 +27,13 @@ def listed(root: Path, folder: str, pattern: re.Pattern[str]) -> list[str]:
 
 
 def read(root: Path, paths: Iterable[str]) -> tuple[SourceFile, ...]:
-    """The regular files among ``paths``, sorted; without those that cannot be read, or are larger than any such."""
+    """Return the regular files among ``paths``, sorted, without those that cannot be read or are too large."""
     contents = {path: content for path in paths if (content := content_of(root, path)) is not None}
     return tuple(SourceFile(path=path, content=content) for path, content in sorted(contents.items()))
 
 
 def content_of(root: Path, path: str) -> bytes | None:
-    """The bytes of the regular file ``path`` below ``root``; None for another kind, and for what cannot be read."""
+    """Return the bytes of the regular file ``path`` below ``root``; None if it is none, too large or unreadable."""
     try:
         fd = os.open(root / path.lstrip("/"), os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC)
         with open(fd, "rb") as stream:
@@ -46,7 +46,7 @@ def content_of(root: Path, path: str) -> bytes | None:
 
 
 def stamp(root: Path, paths: Iterable[str]) -> str:
-    """A digest of ``paths`` with the time and size of each: another one after any change of them."""
+    """Return a digest of ``paths`` and the time, size and inode of each: it changes with any of these files."""
     lines = "\n".join(f"{path} {_moment(root, path)}" for path in paths)
     return hashlib.sha256(lines.encode("utf-8", "replace")).hexdigest()
 
