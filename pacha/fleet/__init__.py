@@ -2,13 +2,13 @@
 
 ::
 
-    with update.up_to_date(hosts_path) as fleet:     # the index, with each host whose db has a new tip read again
-        find(fleet, glob)                            # the paths of a name
+    with update.up_to_date(hosts_path) as fleet:     # the index, in which each host with a new tip is read again
+        find(fleet, glob)                            # the paths with this name
         grep(fleet, regex)                           # lines of the newest contents, each distinct content read once
         drift(fleet, path)                           # groups of hosts by what they have there
         changes(fleet, since)                        # the snapshots of all hosts on one timeline
-        digest(fleet, marks, secrecy)                # what changed since the last digest, with diffs and no secret
+        digest(fleet, marks, secrecy)                # what changed since the last digest, with diffs, without secrets
 
-A host may have forged its folder. So each is read by a child process as the account that owns the folder, within
-limits, and what the child says is checked again. A host that cannot be read has a fault, and costs the others nothing.
+A host may have forged its folder. So a child process with the account that owns the folder reads it, within limits, and
+this process checks what the child replies. A host that cannot be read gets a fault, and the others go on.
 """

@@ -17,10 +17,10 @@ _PACKAGE = "P"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HostSnapshot:
-    """A snapshot of ``host``: when it says that it was made, who pushed it, why, and what it touched.
+    """A snapshot of ``host``: its time by the host's clock, who pushed it, why (``message``), and what it touched.
 
-    ``touched``: letters (A, M, R, m; P for a package) and names, safe to print; None where they are too many to be in
-    the index. ``left_out``: how many more there are, by letter. ``ahead``: its clock is ahead of ours.
+    ``touched``: letters (A, M, R, m; P for a package) and names, safe to print; None where they are too many for the
+    index. ``left_out``: how many more there are, by letter. ``ahead``: the host's clock is ahead of this machine's.
     """
 
     host: str
@@ -34,7 +34,7 @@ class HostSnapshot:
 
     @property
     def counts(self) -> Mapping[str, int]:
-        """How many of each letter."""
+        """How many paths and packages each letter has."""
         counted = Counter(letter for letter, _ in self.touched or ())
         counted.update(self.left_out)
         return counted
@@ -43,10 +43,10 @@ class HostSnapshot:
 def changes(
     fleet: Fleet, since: float, now: float, hosts: Sequence[str] = (), path: bytes = b"/", most: int | None = None
 ) -> Iterator[HostSnapshot]:
-    """The snapshots that say that they were made at ``since`` or later, oldest first.
+    """Yield the snapshots, since ``since`` by their hosts' clocks, of the hosts that match ``hosts``, oldest first.
 
-    With a ``path``, only those that touched it or something below it. ``most``: of how many paths of each the names are
-    needed (None: all), which is much faster for the root. Raises UsageError.
+    With a ``path``, only those that touched it or something below it. ``most``: how many names of each are needed
+    (None: all); a limit makes this much faster for the root. Raises UsageError.
     """
     fleet.choose(hosts)
     return of_chosen(fleet, since, now, path, most)
@@ -55,7 +55,7 @@ def changes(
 def of_chosen(
     fleet: Fleet, since: float, now: float, path: bytes = b"/", most: int | None = None
 ) -> Iterator[HostSnapshot]:
-    """The same for the hosts that are chosen in the index already."""
+    """Yield the same for the hosts that are already chosen in the index."""
     for host, row in fleet.index.snapshots(since):
         text = None if row.changes is None else row.changes.decode("utf-8", "replace")
         left_out: dict[str, int] = {}
@@ -79,7 +79,7 @@ def of_chosen(
 
 
 def _first(text: str, most: int) -> tuple[tuple[tuple[str, str], ...], dict[str, int]]:
-    """The first ``most`` lines of a change list, and how many more of each letter there are, without splitting them."""
+    """Return the first ``most`` lines of a change list, and how many more each letter has, without splitting those."""
     *head, rest = text.split("\n", HEAD_LINES + most) if text.count("\n") >= HEAD_LINES + most else (text, "")
     left_out = {letter: f"\n{rest}".count(f"\n{letter} /") for letter in LETTERS}
     left_out[_PACKAGE] = f"\n{rest}".count(f"\n{_PACKAGE} ")
@@ -87,7 +87,7 @@ def _first(text: str, most: int) -> tuple[tuple[tuple[str, str], ...], dict[str,
 
 
 def _touched(text: str, path: bytes) -> tuple[tuple[str, str], ...]:
-    """The lines of a change list that concern ``path`` or what is below it: a month has millions of them."""
+    """Return the lines of a change list that concern ``path`` or what is below it. A month has millions of lines."""
     folder, below = escape(path), escape(prefix(path))
     wanted = {f"{letter} {folder}" for letter in LETTERS}
     starts = (*(f"{letter} {below}" for letter in LETTERS), *([f"{_PACKAGE} "] if path == b"/" else []))

@@ -1,8 +1,8 @@
-"""Read one host's ``db`` for the index, as the account that owns its folder; and check what that process says.
+"""Read one host's ``db`` for the index, as the account that owns its folder; and check the reply of that process.
 
-``collect`` runs in the child. Its reply is lines: a head and each snapshot as JSON, then each path, as words, the bytes
-in hex. Most hosts have most paths in common. So the child does not check the line of a path, and the parent checks each
-distinct line once for all hosts.
+``collect`` runs in the child. Its reply has lines: a head and each snapshot in JSON, then each path in words, with
+bytes in hex. Most hosts have most paths in common, so the child does not check the lines of paths: the parent checks
+each distinct line once for all hosts.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ _KINDS = "".join(sorted(_LETTERS))
 #: A line: path, kind, mode, owner, group, size, content, stored, parts.
 _LINE = re.compile(rf"{_HEX} ([{_KINDS}]) (\d{{1,4}}) {_HEX} {_HEX} (\d{{1,19}}) {_HEX} {_HEX} (\d{{1,9}})")
 
-#: path, kind, mode, owner, group, size, content, stored, parts; see ``docs/on-disk.rst``.
+#: path, kind, mode, owner, group, size, content, stored, parts: see docs/on-disk.rst.
 EntryRow = tuple[bytes, str, int, bytes, bytes, int, bytes, bytes, int]
 PackageRow = tuple[str, str, str]  #: name, architecture, version
 _SHA256 = 32  #: bytes
@@ -52,9 +52,9 @@ _SHA256 = 32  #: bytes
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SnapshotRow:
-    """A snapshot: its number in ``db``, its node, its time by the host's clock, its user and message, its change list.
+    """A snapshot: its number in ``db``, its node, its time by the host's clock, its user, message and change list.
 
-    ``changes`` is None where there is none, or too much to keep.
+    ``changes`` is None where the list is too long, or the reply has no more room.
     """
 
     number: int
@@ -67,10 +67,10 @@ class SnapshotRow:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HostRecord:
-    """What the index keeps of a host: its newest snapshot, what that watches, and the snapshots that are new.
+    """What the index stores about a host: its newest snapshot (``tip``), what that watches, and the new snapshots.
 
-    ``known``: how many of its snapshots the index has already, and may keep; 0 where the history is another.
-    ``packages`` are lines for ``package_row``, ``entries`` for ``entry_row``.
+    ``known``: how many of its snapshots the index has already and can keep; 0 where the history is another one.
+    ``packages`` are lines for ``package_row``, ``entries`` lines for ``entry_row``.
     """
 
     tip: str
@@ -82,13 +82,16 @@ class HostRecord:
 
 
 def open_repository(hosts_path: bytes, host: str, name: str) -> hg.Repository:
-    """A repository in a host's folder, in which nothing leads elsewhere. Raises PachaError."""
+    """Open a repository in a host's folder, in which no link may lead elsewhere. Raises PachaError."""
     path = HostDirectory(hosts_path, host).repository(name, KNOWN_REQUIREMENTS)
     return hg.Repository.open(path, heal=False)
 
 
 def collect(hosts_path: bytes, host: str, scratch: Path, known_tip: str, known_number: int) -> bytes:
-    """The lines for ``host``, of whose snapshots the index has those up to ``known_tip``. Raises PachaError."""
+    """Return the lines for ``host``. The index has its snapshots up to ``known_tip``, number ``known_number``.
+
+    ``scratch`` is a private folder. Raises PachaError.
+    """
     repository = open_repository(hosts_path, host, DATABASE)
     nodes = list(repository.revisions())[::-1]
     if not nodes:
@@ -114,7 +117,7 @@ def collect(hosts_path: bytes, host: str, scratch: Path, known_tip: str, known_n
         raise damaged_snapshot(str(error)) from None
 
 
-SEALED = b"sealed"  #: the content of a file that only an identity opens: it cannot be compared, nor searched
+SEALED = b"sealed"  #: stands for the content of a sealed file, which can be neither compared nor searched
 _dump = partial(json.dumps, separators=(",", ":"))
 
 
@@ -124,9 +127,9 @@ def _watched_words(watched: Watched) -> list[Any]:
 
 
 def _entry_line(row: Row) -> str:
-    """The line for a row. Raises ValueError, TypeError or AttributeError if a value is not of its column's type.
+    """Return the line for a row. Raises ValueError, TypeError or AttributeError if a value has not its column's type.
 
-    No value of a row can add a line.
+    No value can contain a newline.
     """
     path, kind, mode, uid, gid, owner, group, size, sha256, target, device, stored, parts, sealed = row
     owner = b"#%d" % uid if owner is None else owner
@@ -149,7 +152,7 @@ def _packages(snapshot: Snapshot, reader: hg.Reader) -> list[str]:
 
 
 def _snapshots(repository: hg.Repository, nodes: list[str], first: int) -> Iterator[list[Any]]:
-    """The snapshots from number ``first`` on; the change lists of the newest, as far as they have room."""
+    """Return the snapshots from number ``first`` on, with change lists from the newest on, as long as there is room."""
     room, lines = _MOST_OF_CHANGES, []
     for number in range(len(nodes) - 1, first - 1, -1):
         try:
@@ -172,7 +175,11 @@ def _changes(repository: hg.Repository, revision: hg.Revision) -> str | None:
 
 
 def decode(reply: bytes) -> HostRecord:
-    """The record in the ``reply`` of a child. Raises ValueError, TypeError, KeyError or IndexError for nonsense."""
+    """Return the record in the ``reply`` of a child.
+
+    Raises ValueError, TypeError, KeyError, IndexError or AttributeError for an invalid one. The lines of packages and
+    entries are not checked yet.
+    """
     stream = io.BytesIO(reply)
     head = message.decode(stream.readline())
     snapshots, start = [], stream.tell()
@@ -193,7 +200,7 @@ def decode(reply: bytes) -> HostRecord:
 
 
 def entry_row(line: bytes) -> EntryRow:
-    """The path in a line of a record. Raises ValueError."""
+    """Return the path in a line of a record, checked. Raises ValueError."""
     words = _LINE.fullmatch(line.decode("ascii"))
     if words is None:
         raise ValueError("a path makes no sense")
@@ -206,7 +213,7 @@ def entry_row(line: bytes) -> EntryRow:
 
 
 def package_row(line: bytes) -> PackageRow:
-    """The package in a line of a record. Raises ValueError."""
+    """Return the package in a line of a record, checked. Raises ValueError."""
     name, architecture, version = line.decode("ascii").split(" ")
     grammar = (package_list.NAME, package_list.ARCHITECTURE, package_list.VERSION)
     if not all(pattern.fullmatch(word) for pattern, word in zip(grammar, (name, architecture, version), strict=True)):

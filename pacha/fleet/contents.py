@@ -1,4 +1,4 @@
-"""Read contents of hosts' files, each distinct one once: as the account that owns the folder, and checked."""
+"""Read the contents of hosts' files, each distinct one once: as the account that owns the folder, and checked."""
 
 from __future__ import annotations
 
@@ -19,15 +19,15 @@ from pacha.store import hg
 from pacha.store.snapshot import Watched
 from pacha.system import activity
 
-LIMITS = AccountLimits(cpu_seconds=600, seconds=1200.0, memory=2 << 30, most=64 << 20)  #: of what one host is asked
+LIMITS = AccountLimits(cpu_seconds=600, seconds=1200.0, memory=2 << 30, most=64 << 20)  #: for one host
 
-#: What to do with a content, in the process that reads it. The result is JSON.
+#: Called with a content, in the process that reads it. The result is JSON.
 Work = Callable[[bytes], Any]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ContentPlace:
-    """Where a host keeps a content: a ``repository``, its ``node``, the ``stored`` name, the number of ``parts``."""
+    """Where a host keeps a content: ``repository``, ``node`` in it, ``stored`` name, and the number of ``parts``."""
 
     repository: str
     node: str
@@ -37,9 +37,9 @@ class ContentPlace:
 
 @dataclass(slots=True)
 class Contents:
-    """Reads the contents of the files in ``found``. ``watched``: what each host watches, by its name.
+    """Reads the contents of the files in ``found``. ``watched``: what each host watches, by the host's name.
 
-    ``faults`` gets a line for each host whose contents could not all be read.
+    ``faults``: by host, why not all of its contents could be read.
     """
 
     fleet: Fleet
@@ -48,7 +48,7 @@ class Contents:
     faults: dict[str, str] = field(default_factory=dict)
 
     def each(self, work: Work) -> Iterator[tuple[bytes, Any]]:
-        """Yield the SHA-256 of each content and the result of ``work`` for it; leave out what no host can give."""
+        """Yield the SHA-256 of each content that a host can give, and the result of ``work`` for it."""
         load_modules()
         pending: dict[bytes, list[FoundPath]] = {}
         for path in self.found:
@@ -65,7 +65,7 @@ class Contents:
                     del pending[sha]
 
     def _batches(self, pending: Mapping[bytes, Sequence[FoundPath]]) -> dict[str, dict[bytes, ContentPlace]]:
-        """Which hosts to ask for what is ``pending``, as few as can be; none that has a fault."""
+        """Return which contents to ask of which hosts: of few hosts, and of none that has a fault."""
         batches: dict[str, dict[bytes, ContentPlace]] = {}
         for sha in sorted(pending, key=lambda sha: sum(len(path.hosts) for path in pending[sha])):
             holders = [(host, path) for path in pending[sha] for host in path.hosts if host not in self.faults]
@@ -88,7 +88,7 @@ class Contents:
 
 
 def place_of(watched: Sequence[Watched], found: FoundPath) -> ContentPlace:
-    """Where a host that watches these paths keeps the content that was found."""
+    """Return where a host that watches these paths keeps the content of ``found``."""
     root = next((root for root in watched if root.node and root.holds(found.path)), None)
     node = (root.node if root else None) or hg.NULL
     repository = root.repository if root else DATABASE
@@ -96,7 +96,7 @@ def place_of(watched: Sequence[Watched], found: FoundPath) -> ContentPlace:
 
 
 def _worked(hosts_path: bytes, host: str, wanted: Mapping[bytes, ContentPlace], work: Work) -> bytes:
-    """In the child: the answers, for what can be read, as JSON."""
+    """In the child: return the results for what can be read, as JSON."""
     return json.dumps(list(_each(hosts_path, host, wanted, work))).encode("ascii")
 
 

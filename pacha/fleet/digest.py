@@ -1,4 +1,4 @@
-"""What changed on all hosts since the last digest: for each, its snapshot then and its newest are compared."""
+"""Find out what changed on all hosts since the last digest: compare each host's snapshot then with its newest."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ GONE = "it is not on this master any more"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Digest:
-    """The hosts that changed, by name, from ``since`` to ``until`` (by this machine's clock).
+    """The hosts that changed, by name, from ``since`` to ``until`` (seconds since the epoch, by this machine's clock).
 
-    ``faults``: why a host cannot be compared, by its name; ``news``: the hosts among them that had no fault last time.
-    ``marks``: what to remember once this digest was delivered.
+    ``faults``: by host, why it cannot be compared; ``news``: the hosts among them that had no fault last time.
+    ``marks``: what to record once this digest is delivered.
     """
 
     since: float
@@ -47,7 +47,7 @@ class Digest:
 def digest(
     fleet: Fleet, marks: Marks, secret: Secrecy, since: float | None = None, globs: Sequence[str] = ()
 ) -> Digest:
-    """What changed since ``marks``; with ``since`` (seconds since the epoch), since then instead.
+    """Return what changed since ``marks``, or since the time ``since`` (seconds since the epoch), if given.
 
     With ``globs``, only on the hosts that match one; the marks of the others stay. Raises UsageError.
     """
@@ -55,7 +55,7 @@ def digest(
     now, known, chosen = time.time(), Marks() if since is not None else marks, fleet.matching(globs)
     begin = since if since is not None else _begin(known, [host.name for host in chosen], now)
     load_modules()
-    told, faults = dict[str, HostDigest](), dict[str, str]()
+    digests, faults = dict[str, HostDigest](), dict[str, str]()
     activity.begin("comparing the hosts that pushed", len(chosen))
     renamed = _renamed(fleet, known)
     for host in chosen:
@@ -63,53 +63,56 @@ def digest(
         if host.fault not in ("", NEVER):
             faults[host.name] = host.fault
         elif not host.fault and host.tip != base.mark:
-            _tell(fleet.hosts_path, host.name, base, secret, told, faults)
+            _compare(fleet.hosts_path, host.name, base, secret, digests, faults)
         activity.advance(1)
-    after = {**known.hosts, **{host.name: _mark(known, host.name, told, faults, now) for host in chosen}}
-    faults |= _gone(fleet, known, told, after, globs)
-    # Any fault, not this one: its words are for people, and a host may have other ones each day.
-    news = tuple(sorted(name for name in faults if not _told(known, name).fault))
-    changed = tuple(host for _, host in sorted(told.items()) if host.snapshots)
+    after = {**known.hosts, **{host.name: _mark_after(known, host.name, digests, faults, now) for host in chosen}}
+    faults |= _gone(fleet, known, digests, after, globs)
+    # Whatever the fault was: its words are for people, and may differ each day.
+    news = tuple(sorted(name for name in faults if not _mark_of(known, name).fault))
+    changed = tuple(host for _, host in sorted(digests.items()) if host.snapshots)
     left = Marks(at=known.at if globs else now, hosts=after)
     return Digest(since=begin, until=now, hosts=changed, faults=faults, news=news, marks=left, globs=tuple(globs))
 
 
-def _told(marks: Marks, host: str) -> HostMark:
+def _mark_of(marks: Marks, host: str) -> HostMark:
     return marks.hosts.get(host, HostMark())
 
 
 def _begin(marks: Marks, hosts: Sequence[str], now: float) -> float:
-    """The oldest time at which one of ``hosts`` was compared last."""
-    times = [at for host in hosts if (at := _told(marks, host).at) is not None]
+    """Return the oldest of the times at which the ``hosts`` were last compared."""
+    times = [at for host in hosts if (at := _mark_of(marks, host).at) is not None]
     return min(times, default=marks.at if marks.at is not None else now - _FIRST)
 
 
 def _renamed(fleet: Fleet, marks: Marks) -> frozenset[str]:
-    """The last snapshots of hosts that are gone: a host without a mark may be one of them, under another name."""
+    """Return the last snapshots of hosts that are gone: a host without a mark may be one of them, renamed."""
     here = {host.name for host in fleet.hosts}
     return frozenset(mark.tip for name, mark in marks.hosts.items() if name not in here and mark.tip)
 
 
 def _base(marks: Marks, host: str, renamed: frozenset[str], begin: float) -> DigestBase:
-    """What to compare a host with; before the first digest, its snapshot before ``begin``."""
+    """Return what to compare a host with: in the first digest, its snapshot before ``begin``."""
     if marks.at is None and host not in marks.hosts:
         return DigestBase(since=begin)
-    return DigestBase(mark=_told(marks, host).tip, others=renamed)
+    return DigestBase(mark=_mark_of(marks, host).tip, others=renamed)
 
 
-def _mark(marks: Marks, host: str, told: Mapping[str, HostDigest], faults: Mapping[str, str], now: float) -> HostMark:
-    """The mark of a host after this digest; with a fault, it is compared with the same snapshot again."""
-    tip = told[host].tip if host in told else _told(marks, host).tip
+def _mark_after(
+    marks: Marks, host: str, digests: Mapping[str, HostDigest], faults: Mapping[str, str], now: float
+) -> HostMark:
+    """Return the mark of a host after this digest. With a fault, it keeps its snapshot, to be compared again."""
+    tip = digests[host].tip if host in digests else _mark_of(marks, host).tip
     return HostMark(tip=tip, fault=faults.get(host, ""), at=now)
 
 
 def _gone(
-    fleet: Fleet, marks: Marks, told: Mapping[str, HostDigest], after: dict[str, HostMark], globs: Sequence[str]
+    fleet: Fleet, marks: Marks, digests: Mapping[str, HostDigest], after: dict[str, HostMark], globs: Sequence[str]
 ) -> dict[str, str]:
-    """The new faults of hosts that are not here any more. They may come back, so ``after`` keeps their marks, but for
-    those that have another name now. A retired host is not a fault: somebody meant that.
+    """Return the new faults of hosts that are gone. A retired host has none: somebody meant that.
+
+    Hosts may come back, so ``after`` keeps their marks, except for those that were renamed.
     """
-    followed = {host.base for host in told.values()} - {""}
+    followed = {host.base for host in digests.values()} - {""}
     faults = dict[str, str]()
     for name in marks.hosts.keys() - {host.name for host in fleet.hosts}:
         if globs and not any(fnmatchcase(name, glob) for glob in globs):
@@ -124,13 +127,18 @@ def _gone(
     return faults
 
 
-def _tell(
-    hosts_path: bytes, host: str, base: DigestBase, secret: Secrecy, told: dict[str, HostDigest], faults: dict[str, str]
+def _compare(
+    hosts_path: bytes,
+    host: str,
+    base: DigestBase,
+    secret: Secrecy,
+    digests: dict[str, HostDigest],
+    faults: dict[str, str],
 ) -> None:
-    """Put what a host changed into ``told``, or why it cannot be compared into ``faults``."""
+    """Put what a host changed into ``digests``, or why it cannot be compared into ``faults``."""
     try:
         reply = ask(hosts_path, host, lambda folder: host_digest.tell(hosts_path, host, folder, base, secret), _LIMITS)
-        told[host] = digest_reply.decode(host, reply)
+        digests[host] = digest_reply.decode(host, reply)
     except FaultError as error:
         faults[host] = str(error)
     except OSError as error:

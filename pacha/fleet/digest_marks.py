@@ -1,6 +1,6 @@
-"""Where the last digest stopped, host by host: ``<hosts_path>/.pacha/digest``, JSON, 0600. See docs/on-disk.rst.
+"""How far the last digest came, host by host: ``<hosts_path>/.pacha/digest``, JSON, 0600. See docs/on-disk.rst.
 
-It goes by snapshots, not by times, so that no clock matters.
+It records snapshots, so that no clock matters.
 """
 
 from __future__ import annotations
@@ -28,10 +28,9 @@ _POLL_SECONDS = 0.2
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HostMark:
-    """A host in its last digest, ``at`` that time (seconds since the epoch): its snapshot ``tip``, and why it could not
-    be read.
+    """A host in its last digest: its newest snapshot ("" for none), why it could not be read ("" if it could).
 
-    "" for no fault, or no snapshot.
+    ``at`` is the time of that digest (seconds since the epoch).
     """
 
     tip: str = ""
@@ -41,23 +40,21 @@ class HostMark:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Marks:
-    """When the last digest of all hosts was delivered (seconds since the epoch; None: never), and where each host
-    stopped.
-    """
+    """The time of the last digest of all hosts (seconds since the epoch; None: never), and the mark of each host."""
 
     at: float | None = None
     hosts: Mapping[str, HostMark] = field(default_factory=dict)
 
 
 class MarksFile:
-    """The marks of a master, as long as this process has them to itself."""
+    """The file with the marks of a master, which this process has locked."""
 
     def __init__(self, folder: int, path: str) -> None:
         self._folder = folder
         self._path = path
 
     def read(self) -> Marks:
-        """The marks. Raises DamagedError, OSError."""
+        """Return the marks. Raises DamagedError, OSError."""
         try:
             fd = os.open(_NAME, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=self._folder)
         except FileNotFoundError:
@@ -74,7 +71,7 @@ class MarksFile:
             ) from None
 
     def write(self, marks: Marks) -> None:
-        """Replace the marks, by rename, synced. Raises OSError."""
+        """Replace the marks atomically, and sync. Raises OSError."""
         hosts = {host: asdict(mark) for host, mark in sorted(marks.hosts.items())}
         text = json.dumps({"version": _VERSION, "at": marks.at, "hosts": hosts})
         replace_in(self._folder, _NAME, text.encode("ascii"))
@@ -99,7 +96,7 @@ def _time(value: object) -> float | None:
 
 @contextmanager
 def opened(hosts_path: bytes, seconds: float = 0.0) -> Iterator[MarksFile]:
-    """The marks of the master with ``hosts_path``, for one digest at a time; waits ``seconds`` for another one.
+    """Yield the marks of the master with ``hosts_path``, locked; wait up to ``seconds`` for another digest to end.
 
     Raises LockedError, PachaError.
     """

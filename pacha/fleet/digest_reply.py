@@ -1,4 +1,4 @@
-"""Check the reply of the process that compared one host: JSON comes in, values that are safe to print go out."""
+"""Check the reply (JSON) of the process that compared one host. The resulting values are safe to print."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ REPLACED = "replaced"  #: the snapshot of its last digest is not in its history 
 class PathChange:
     """A path that changed: its letter and name, other changes in words, and the lines of a unified diff.
 
-    ``cut``: how many of its lines are left out; ``hidden``: why no content is shown, "" where it is, or there is none.
-    All is safe to print.
+    ``cut``: how many lines are left out; ``hidden``: why no content is shown, "" where it is or where there is none.
+    All of it is safe to print.
     """
 
     letter: str
@@ -32,7 +32,7 @@ class PathChange:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SnapshotNote:
-    """A snapshot: its node, when it says that it was made, by whom, and why. Safe to print."""
+    """A snapshot: its node, its time by the host's clock, who made it, and why. Safe to print."""
 
     node: str
     at: float
@@ -42,11 +42,11 @@ class SnapshotNote:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HostDigest:
-    """What ``host`` changed from its snapshot ``base`` to ``tip``. ``kind``: "" or NEW or REPLACED, which have no
-    ``base`` and no ``paths``.
+    """What ``host`` changed from its snapshot ``base`` to ``tip``.
 
-    ``counts``: of paths, by the words of a change list; ``snapshots``: how many, the newest ``notes`` of them;
-    ``back``: paths that changed and changed back. ``left_out``: how many paths have no line here.
+    ``kind``: "", or NEW or REPLACED: then there is no ``base``, and there are no ``paths``. ``counts``: how many paths,
+    by the words of a change list; ``snapshots``: how many, of which ``notes`` are the newest; ``back``: paths that
+    changed and changed back; ``left_out``: how many changed paths are not in ``paths``.
     """
 
     host: str
@@ -63,22 +63,25 @@ class HostDigest:
 
 
 def decode(host: str, reply: bytes) -> HostDigest:
-    """The digest in the ``reply`` of a child. Raises ValueError, TypeError, KeyError or RecursionError for nonsense."""
-    told = message.decode(reply)
-    if told.get("kind", "") not in ("", NEW, REPLACED):
+    """Return the digest in the ``reply`` of a child.
+
+    Raises ValueError, TypeError, KeyError, AttributeError or RecursionError for an invalid one.
+    """
+    values = message.decode(reply)
+    if values.get("kind", "") not in ("", NEW, REPLACED):
         raise ValueError("no comparison")
     return HostDigest(
         host=host,
-        tip=message.node(told["tip"]),
-        base=message.node(told["base"]) if told.get("base", "") != "" else "",
-        kind=told.get("kind", ""),
-        counts={word: message.count(told.get("counts", {}).get(word, 0)) for word in change_list.LETTERS.values()},
-        snapshots=message.count(told["snapshots"]),
-        notes=tuple(_note(*words) for words in told["notes"]),
-        paths=tuple(_path(*words) for words in told.get("paths", ())),
-        packages=_texts(told.get("packages", ())),
-        back=_texts(told.get("back", ())),
-        left_out=message.count(told.get("left_out", 0)),
+        tip=message.node(values["tip"]),
+        base=message.node(values["base"]) if values.get("base", "") != "" else "",
+        kind=values.get("kind", ""),
+        counts={word: message.count(values.get("counts", {}).get(word, 0)) for word in change_list.LETTERS.values()},
+        snapshots=message.count(values["snapshots"]),
+        notes=tuple(_note(*words) for words in values["notes"]),
+        paths=tuple(_path(*words) for words in values.get("paths", ())),
+        packages=_texts(values.get("packages", ())),
+        back=_texts(values.get("back", ())),
+        left_out=message.count(values.get("left_out", 0)),
     )
 
 

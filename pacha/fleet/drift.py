@@ -20,12 +20,12 @@ from pacha.store.snapshot import Watched
 from pacha.text import escape
 
 _LARGEST = 1 << 20  #: bytes of a content that is compared line by line
-_MOST = 32 << 20  #: bytes of all contents that are
+_MOST = 32 << 20  #: bytes of all contents that are compared line by line
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HostGroup:
-    """Hosts (names, sorted) that have the same: a ``state`` of a path, or a ``version``; None and "" for nothing."""
+    """Hosts (names, sorted) that have the same ``state`` of a path, or ``version`` of a package; None, "": nothing."""
 
     hosts: tuple[str, ...]
     state: PathState | None = None
@@ -34,9 +34,9 @@ class HostGroup:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Drift:
-    """The groups of hosts at a path or for a package (``subject``), the largest first.
+    """The groups of hosts for a path or a package (``subject``), the largest first.
 
-    ``unwatched`` are the hosts that keep nothing there, whatever they have.
+    ``unwatched`` are the hosts that do not watch the path, whatever they have there.
     """
 
     subject: bytes
@@ -45,7 +45,7 @@ class Drift:
 
 
 def drift_of_path(fleet: Fleet, path: bytes, hosts: Sequence[str] = (), *, content_only: bool = False) -> Drift:
-    """What hosts have at ``path`` itself. Raises UsageError where none has it."""
+    """Return what hosts have at ``path`` itself. Raises UsageError where none has it."""
     chosen = fleet.choose(hosts)
     number = next((number for number, found in fleet.index.paths(path) if found == path), None)
     found = by_state(fleet, number, path) if number is not None else []
@@ -68,9 +68,10 @@ def drift_below(
     ignore: Sequence[str] = (),
     unlike: str = "",
 ) -> Iterator[Drift]:
-    """What differs at or below ``folder``, by path; ``unlike``: only where that host has what no other has.
+    """Yield what differs at or below ``folder``, by path. ``unlike``: only where that host differs from all others.
 
-    ``ignore``: patterns as of ``pacha.exclude``. Raises UsageError, ConfigError.
+    ``ignore``: patterns as in ``pacha.exclude``; ``content_only``: owner, group and mode may differ. Raises UsageError,
+    ConfigError.
     """
     chosen, rules = fleet.choose(hosts), Rules.of_setting("pacha.drift.ignore", ignore)
     watching = _Watching(fleet, chosen)
@@ -92,9 +93,9 @@ def drift_at(
     ignore: Sequence[str] = (),
     unlike: str = "",
 ) -> list[Drift]:
-    """What differs at or below ``path`` as ``drift_below`` has it; where nothing does, what all hosts have there.
+    """Return what ``drift_below`` yields for ``path``. Where nothing differs, return what all hosts have there.
 
-    Nothing, for the root and with ``unlike``. Raises UsageError where no host has the path.
+    For the root and with ``unlike``, return nothing then. Raises UsageError where no host has the path.
     """
     below = list(drift_below(fleet, path, hosts, content_only=content_only, ignore=ignore, unlike=unlike))
     if below or unlike or path == b"/":
@@ -103,15 +104,15 @@ def drift_at(
 
 
 def drift_of_packages(fleet: Fleet, hosts: Sequence[str] = ()) -> Iterator[Drift]:
-    """The packages that are not the same on all hosts that say which they have, by name. Raises UsageError."""
+    """Yield the packages that differ between the hosts with a list of packages, by name. Raises UsageError."""
     fleet.choose(hosts)
     packages: dict[tuple[str, str], dict[str, list[str]]] = {}
-    telling: set[str] = set()
+    listed: set[str] = set()
     for package, architecture, version, host in fleet.index.packages():
         packages.setdefault((package, architecture), {}).setdefault(version, []).append(fleet.names[host])
-        telling.add(fleet.names[host])
+        listed.add(fleet.names[host])
     for (package, architecture), versions in packages.items():
-        without = telling.difference(*versions.values())
+        without = listed.difference(*versions.values())
         groups = [HostGroup(hosts=tuple(sorted(members)), version=version) for version, members in versions.items()]
         groups += [HostGroup(hosts=tuple(sorted(without)))] if without else []
         if len(groups) > 1:
@@ -146,7 +147,7 @@ def _key(state: PathState, *, content_only: bool) -> tuple[object, ...]:
 
 
 class _Watching:
-    """Whether a host would keep a path if it had it."""
+    """Finds out whether a host would keep a path if it had it."""
 
     def __init__(self, fleet: Fleet, chosen: Sequence[IndexedHost]) -> None:
         compiled: dict[tuple[str, ...], Rules] = {}
@@ -174,9 +175,9 @@ def _is_ignored(rules: Rules, path: bytes) -> bool:
 def readable_diffs(
     fleet: Fleet, drifts: Sequence[Drift], faults: list[str]
 ) -> Mapping[tuple[bytes, bytes], tuple[bytes, ...]]:
-    """The lines of a unified diff from the largest group's content to each other content, by both SHA-256.
+    """Return unified diffs (lines) from the largest group's content to each other content, by both SHA-256.
 
-    Left out: what is binary, large, or cannot be read, which joins ``faults``.
+    Binary and large contents are left out. So are those that cannot be read: ``faults`` gets a line for each such host.
     """
     wanted = list(_wanted(drifts))
     watched = {host.name: fleet.index.watched(host.id) for host in fleet.hosts}
@@ -204,7 +205,7 @@ def _wanted(drifts: Iterable[Drift]) -> Iterator[FoundPath]:
 
 
 def _files(drift: Drift) -> list[FoundPath]:
-    """What the groups have that have a file, the largest first."""
+    """Return the files that the groups have, that of the largest group first; not sealed ones."""
     return [
         FoundPath(drift.subject, group.state, group.hosts)
         for group in drift.groups
@@ -217,7 +218,7 @@ def _text(data: bytes) -> str | None:
 
 
 def absolute(path: str) -> bytes:
-    """``path`` of a host as bytes. Raises UsageError unless it is absolute: it is not one of this machine."""
+    """Return ``path``, one on the hosts, as normalised bytes. Raises UsageError unless it is absolute."""
     if not path.startswith("/"):
         raise UsageError(
             f"'{escape(path[:200])}' is not an absolute path.",

@@ -15,7 +15,7 @@ from pacha.fleet.update import Fleet
 
 @dataclass(frozen=True, slots=True)
 class FoundPath:
-    """What a path is on ``hosts`` (names, sorted), which all have the same there."""
+    """The state of a path, the same on all of ``hosts`` (names, sorted)."""
 
     path: bytes
     state: PathState
@@ -23,9 +23,9 @@ class FoundPath:
 
 
 def find(fleet: Fleet, glob: str, hosts: Sequence[str] = ()) -> Iterator[FoundPath]:
-    """Yield the paths whose name matches ``glob``; with a ``/`` in it, whose whole path does. By path.
+    """Yield the paths whose name matches ``glob``, sorted; if it has a ``/``, it must match the whole path.
 
-    Raises UsageError where a glob of ``hosts`` matches none.
+    Raises UsageError where one of ``hosts`` (globs) matches no host.
     """
     pattern = re.compile(os.fsencode(translate(glob)))
     whole = "/" in glob
@@ -36,7 +36,7 @@ def find(fleet: Fleet, glob: str, hosts: Sequence[str] = ()) -> Iterator[FoundPa
 
 
 def by_state(fleet: Fleet, number: int, path: bytes) -> list[FoundPath]:
-    """What the chosen hosts have at a path, whose id is ``number``; what most of them have comes first."""
+    """Return the states of a path, whose id is ``number``, on the chosen hosts; that of most hosts comes first."""
     groups: dict[int, list[str]] = {}
     for host, state in fleet.index.entries(number):
         groups.setdefault(state, []).append(fleet.names[host])

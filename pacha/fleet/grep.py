@@ -17,13 +17,13 @@ from pacha.fleet.find import FoundPath, by_state
 from pacha.fleet.update import Fleet
 from pacha.text import escape
 
-MOST_LINES = 1000  #: of one content that are reported
+MOST_LINES = 1000  #: matching lines of one content that are reported
 _LONGEST = 4096  #: bytes of a line that is reported
 
 
 @dataclass(frozen=True, slots=True)
 class MatchingLine:
-    """A line of a content, by its number from 1. ``text`` is without its end, and may be cut."""
+    """A line of a content; numbers begin with 1. ``text`` is without its newline, and may be shortened."""
 
     number: int
     text: bytes
@@ -31,7 +31,7 @@ class MatchingLine:
 
 @dataclass(frozen=True, slots=True)
 class ContentMatch:
-    """The matching ``lines`` of what ``hosts`` have at ``path``; none for a binary file, which matches as a whole."""
+    """The matching ``lines`` of the content that ``hosts`` have at ``path``; () for a binary content that matches."""
 
     path: bytes
     hosts: tuple[str, ...]
@@ -40,10 +40,10 @@ class ContentMatch:
 
 @dataclass(slots=True)
 class Search:
-    """What a search came to: the matches by path, the hosts it was about, and what it could not look at.
+    """The result of a search: the matches by path, the hosts that were searched, and what could not be searched.
 
-    ``faults`` are lines; ``large`` counts the distinct contents that are too large to be searched, ``sealed`` the paths
-    whose content nobody here can open.
+    ``faults``: a line for each host that could not be read; ``large``: how many distinct contents are too large;
+    ``sealed``: how many paths have a sealed content, which nobody here can open.
     """
 
     matches: list[ContentMatch] = field(default_factory=list)
@@ -54,13 +54,13 @@ class Search:
 
     @property
     def without(self) -> list[str]:
-        """The hosts in which nothing matches."""
+        """The hosts on which nothing matches."""
         having = {host for match in self.matches for host in match.hosts}
         return [host for host in self.hosts if host not in having]
 
 
 def compiled(regex: str, *, ignore_case: bool = False) -> re.Pattern[bytes]:
-    """The regular expression of Python that ``regex`` is, for bytes. Raises UsageError."""
+    """Compile ``regex`` (Python's syntax) for bytes. Raises UsageError."""
     try:
         return re.compile(regex.encode("utf-8", "surrogateescape"), re.IGNORECASE if ignore_case else 0)
     except re.error as error:
@@ -73,7 +73,7 @@ def compiled(regex: str, *, ignore_case: bool = False) -> re.Pattern[bytes]:
 
 
 def grep(fleet: Fleet, pattern: re.Pattern[bytes], folders: Sequence[bytes], hosts: Sequence[str] = ()) -> Search:
-    """Search what is at or below ``folders`` (none: everything). Raises UsageError."""
+    """Search the files at or below ``folders`` (none: all files). Raises UsageError."""
     chosen = fleet.choose(hosts)
     search = Search(hosts=tuple(host.name for host in chosen), faults=fleet.faults(hosts))
     files = list(_files(fleet, folders or [b"/"], search))
@@ -82,12 +82,12 @@ def grep(fleet: Fleet, pattern: re.Pattern[bytes], folders: Sequence[bytes], hos
     search.faults += [f"{host}: {fault}" for host, fault in contents.faults.items()]
     for file in files:
         if (lines := answers.get(file.state.content)) is not None:
-            search.matches.append(ContentMatch(file.path, file.hosts, tuple(_believed(lines))))
+            search.matches.append(ContentMatch(file.path, file.hosts, tuple(_checked(lines))))
     return search
 
 
 def matching_lines(pattern: re.Pattern[bytes], data: bytes) -> list[tuple[int, str]] | None:
-    """The lines of ``data`` that match, as JSON; [] for binary data that does, None for no match."""
+    """Return the lines of ``data`` that match, as JSON values; [] for binary data that matches, None for no match."""
     if b"\0" in data:
         return [] if pattern.search(data) else None
     lines = []
@@ -99,13 +99,13 @@ def matching_lines(pattern: re.Pattern[bytes], data: bytes) -> list[tuple[int, s
     return lines or None
 
 
-def _believed(lines: Any) -> Iterator[MatchingLine]:
+def _checked(lines: Any) -> Iterator[MatchingLine]:
     for number, text in lines:
         yield MatchingLine(int(number), str(text).encode("latin-1", "replace"))
 
 
 def _files(fleet: Fleet, folders: Sequence[bytes], search: Search) -> Iterator[FoundPath]:
-    """The files that can be searched, by path."""
+    """Yield the files that can be searched, by path; count the others in ``search``."""
     numbers = {number: path for folder in folders for number, path in fleet.index.paths(folder)}
     large: set[bytes] = set()
     for number, path in sorted(numbers.items(), key=lambda item: item[1]):

@@ -1,4 +1,4 @@
-"""Search every content that one host ever had, each once, and say which snapshot brought it in."""
+"""Search every content that one host ever had, each once, and find the snapshot that first had it."""
 
 from __future__ import annotations
 
@@ -31,9 +31,9 @@ from pacha.wire import message
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HistoryMatch:
-    """The matching ``lines`` of a content of ``path``, and the snapshot (its node, its time) that brought it in first.
+    """The matching ``lines`` of a content of ``path``, and the node and time of the first snapshot that had it.
 
-    None for a binary content.
+    ``lines`` is () for a binary content.
     """
 
     path: bytes
@@ -45,9 +45,9 @@ class HistoryMatch:
 def grep_history(
     fleet: Fleet, pattern: re.Pattern[bytes], folders: Sequence[bytes], hosts: Sequence[str]
 ) -> list[HistoryMatch]:
-    """The matches in the history of the one host that ``hosts`` mean, by path and time.
+    """Return the matches in the history of the only host that ``hosts`` (globs) match, the oldest of each path first.
 
-    Raises UsageError, DamagedError, and PachaError where it takes too much.
+    Raises UsageError, DamagedError (also where that takes too much time or memory), OSError.
     """
     chosen = fleet.choose(hosts)
     if len(chosen) != 1:
@@ -64,7 +64,7 @@ def grep_history(
         work = partial(_worked, hosts_path, host, scratch, pattern, folders or [b"/"])
         reply, _ = run_as_owner(owner, work, LIMITS)
     try:
-        return [_believed(*words) for words in _decoded(reply, host)]
+        return [_checked(*words) for words in _decoded(reply, host)]
     except (ValueError, TypeError, KeyError, RecursionError):
         why = "it takes too much time or memory, or its folder is not as Pacha makes it"
         raise _not_searched(host, why, f"Name a PATH; or look at it: pacha check {host}") from None
@@ -81,13 +81,13 @@ def _not_searched(host: str, why: str, hint: str) -> DamagedError:
     return DamagedError(f"The history of '{host}' cannot be searched.", why, hint, code="history-not-searched")
 
 
-def _believed(path: str, node: str, at: float, lines: Any) -> HistoryMatch:
+def _checked(path: str, node: str, at: float, lines: Any) -> HistoryMatch:
     texts = tuple(MatchingLine(int(number), str(text).encode("latin-1")) for number, text in lines)
     return HistoryMatch(path=path.encode("latin-1"), node=str(node)[:40], at=message.seconds(at), lines=texts)
 
 
 def _worked(hosts_path: bytes, host: str, scratch: Path, pattern: re.Pattern[bytes], folders: Sequence[bytes]) -> bytes:
-    """In the child: the matches as JSON, or why there are none."""
+    """In the child: return the matches as JSON, or why there are none."""
     try:
         history = local_history(hosts_path, host, scratch)
         return json.dumps(list(_matches(history, pattern, folders))).encode("ascii")
@@ -96,7 +96,7 @@ def _worked(hosts_path: bytes, host: str, scratch: Path, pattern: re.Pattern[byt
 
 
 def local_history(hosts_path: bytes, host: str, scratch: Path) -> History:
-    """The history of ``host`` as it lies below ``hosts_path``. Raises PachaError."""
+    """Return the history of ``host`` below ``hosts_path``. Raises PachaError."""
     opened: dict[str, hg.Repository] = {}
 
     def open_(name: str, node: str) -> hg.Repository:
@@ -108,7 +108,7 @@ def local_history(hosts_path: bytes, host: str, scratch: Path) -> History:
 
 
 def _matches(history: History, pattern: re.Pattern[bytes], folders: Sequence[bytes]) -> Iterator[list[Any]]:
-    """Path, node, time and lines of each match, as JSON."""
+    """Yield path, node, time and lines of each match, as JSON values."""
     revisions = list(history.revisions)
     for watched in history.watched(revisions[0]):
         if watched.node is None or watched.repository == DATABASE or not _meets(watched, folders):
@@ -133,7 +133,7 @@ def _is_wanted(watched: Watched, folders: Sequence[bytes], name: bytes) -> bool:
 
 
 def _path(watched: Watched, name: bytes) -> bytes:
-    """The path of what a repository holds under ``name``; of a name that Pacha never stores, a path that is nowhere."""
+    """Return the path of what a repository holds under ``name``; b"" for a name that Pacha never stores."""
     try:
         return watched.path if watched.single else prefix(watched.path) + names.original(name)
     except ValueError:

@@ -1,6 +1,6 @@
-"""What one host changed between two of its snapshots, read as the account that owns its folder.
+"""Compare two snapshots of one host, as the account that owns its folder.
 
-``tell`` runs in the child, and it alone sees contents: a secret does not leave it. ``digest_reply`` reads its reply.
+``tell`` runs in the child. Only the child sees contents, and no secret leaves it. ``digest_reply`` reads its reply.
 """
 
 from __future__ import annotations
@@ -30,26 +30,26 @@ from pacha.text import escape, printable
 from pacha.wire import message
 
 MOST_BYTES = 16 << 20  #: of a reply
-_ROOM = 1 << 18  #: characters of diffs that are told of a host
+_ROOM = 1 << 18  #: characters of all diffs in a reply
 _MOST_PATHS = 2000
 _MOST_LINES = 120  #: of one file's diff
 _LONGEST_LINE = 500  #: characters
 _LONGEST_NAME = 1000
 _LARGEST = 1 << 20  #: bytes of a content that is compared line by line
-_MOST_READ = 64 << 20  #: bytes of contents that are read of a host: a diff of binary files shows nothing
+_MOST_READ = 64 << 20  #: bytes of contents that are read for a host; _ROOM does not limit binary files
 _TOO_MUCH = "too much changed for all of it to be read"
 _MOST_SNAPSHOTS = 500  #: whose change lists are read
 _MOST_NOTES = 20
 _MOST_PACKAGES = 300
 _NOT_WORDS = (Aspect.CONTENT, Aspect.SIZE, Aspect.TIME)
-_OPEN_WORDS = (Aspect.KIND, Aspect.MODE, Aspect.OWNER, Aspect.GROUP)  #: may be named for a hidden path
+_OPEN_WORDS = (Aspect.KIND, Aspect.MODE, Aspect.OWNER, Aspect.GROUP)  #: may be shown for a hidden path
 _CONTENT = frozenset("AMR")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DigestBase:
-    """What a host is compared with: the snapshot ``mark``; without one, the newest of ``others`` that it has; without
-    one, the newest from before ``since``.
+    """The snapshot with which a host is compared: ``mark``; else the newest of ``others`` that it has; else the newest
+    from before ``since`` (seconds since the epoch).
     """
 
     mark: str = ""
@@ -57,7 +57,7 @@ class DigestBase:
     since: float | None = None
 
     def of(self, history: History) -> str | None:
-        """The node, None where it has no such snapshot."""
+        """Return the node; None where the history has no such snapshot."""
         wanted = {self.mark} if self.mark else self.others
         return next((node for node in history.entries if node in wanted), None) or self._before(history)
 
@@ -68,7 +68,7 @@ class DigestBase:
 
 
 def tell(hosts_path: bytes, host: str, scratch: Path, since: DigestBase, secret: Secrecy) -> bytes:
-    """What ``host`` changed after the snapshot ``since``. Raises PachaError."""
+    """Return what ``host`` changed after the snapshot ``since``, as JSON. Raises PachaError."""
     history = local_history(hosts_path, host, scratch)
     nodes, base = list(history.entries), since.of(history)
     newer = list(takewhile(lambda node: node != base, nodes))
@@ -76,17 +76,17 @@ def tell(hosts_path: bytes, host: str, scratch: Path, since: DigestBase, secret:
     notes = [
         _note_words(each) for node in newer[:_MOST_NOTES] if isinstance(each := history.entries[node], hg.Revision)
     ]
-    told: dict[str, Any] = {"tip": nodes[0], "base": base or "", "snapshots": len(newer), "notes": notes}
+    reply: dict[str, Any] = {"tip": nodes[0], "base": base or "", "snapshots": len(newer), "notes": notes}
     if base is None:
-        told |= {"kind": REPLACED if since.mark else NEW, "counts": {"added": len(history.snapshot(tip).entries)}}
+        reply |= {"kind": REPLACED if since.mark else NEW, "counts": {"added": len(history.snapshot(tip).entries)}}
     elif newer:
-        told |= _compared(history, base, newer, secret)
-    return json.dumps(told).encode("ascii")
+        reply |= _compared(history, base, newer, secret)
+    return json.dumps(reply).encode("ascii")
 
 
 def _note_words(revision: hg.Revision) -> list[Any]:
     text, _ = change_list.split_message(revision.note.message)
-    at = min(max(revision.note.at, 0.0), message.LATEST - 1)  # forged, perhaps: only this time is nonsense then
+    at = min(max(revision.note.at, 0.0), message.LATEST - 1)  # a forged time spoils only itself
     lines = [_without_secrets(line) for line in text[:_LONGEST_LINE].split("\n")]
     return [revision.node, at, revision.note.user[:_LONGEST_LINE], "\n".join(lines)]
 
@@ -108,7 +108,7 @@ def _compared(history: History, base: str, newer: Sequence[str], secret: Secrecy
 
 
 def _is_noise(difference: Difference) -> bool:
-    """Whether only the time of a directory changed: something was made or removed in it."""
+    """Whether only the time of a directory changed, because something in it was created or removed."""
     entry = difference.new
     return (
         entry is not None and entry.kind is Kind.DIRECTORY and {c.aspect for c in difference.changes} == {Aspect.TIME}
@@ -123,19 +123,19 @@ def _packages(old: diff.Side, new: diff.Side) -> list[str]:
 
 
 def _touched(history: History, nodes: Sequence[str]) -> set[str]:
-    """The names of paths whose content was touched in these snapshots."""
+    """Return the names of the paths whose content was touched in these snapshots."""
     found: set[str] = set()
     for node in nodes[:_MOST_SNAPSHOTS]:
         try:
             text = history.read(DATABASE, node, change_list.FILE)
         except DamagedError:
-            continue  # there is none where only the machine changed
+            continue  # a snapshot without changed files has no change list
         found.update(name for letter, name in change_list.touched(text) if letter in _CONTENT)
     return found
 
 
 class _Teller:
-    """Tells differences, each as JSON values, as long as there is room."""
+    """Turns differences into JSON values, as long as there is room."""
 
     def __init__(self, history: History, old: Snapshot, new: Snapshot, secret: Secrecy) -> None:
         self._history = history
@@ -145,17 +145,17 @@ class _Teller:
         self._readable = _MOST_READ
 
     def of_all(self, differences: Sequence[Difference]) -> list[list[Any]]:
-        """The words of those that have a line, by path.
+        """Return the ``words`` of at most _MOST_PATHS differences, sorted by path.
 
-        Many new files leave out each other first, and a large one takes no room from a small one: nobody hides a change
-        of /etc/passwd behind what he adds.
+        New files are left out first, and small files get their room first: so nobody can hide a change of /etc/passwd
+        behind files that they add.
         """
         chosen = sorted(differences, key=lambda each: each.letter == "A")[:_MOST_PATHS]
         words = {each.path: self.words(each) for each in sorted(chosen, key=_size)}
         return [words[path] for path in sorted(words)]
 
     def words(self, difference: Difference) -> list[Any]:
-        """Letter, path, words, lines, number of lines that are left out, why nothing is shown."""
+        """Return letter, path, words, lines, how many lines are left out, and why no content is shown."""
         hidden = self._why_hidden(difference)
         words = list(_words(difference, hidden=bool(hidden)))
         lines: list[bytes] = []
@@ -174,7 +174,7 @@ class _Teller:
         return next(filter(None, whys), "")
 
     def _lines(self, difference: Difference) -> tuple[str, list[bytes]]:
-        """Why there is nothing to show, or the lines of a diff."""
+        """Return why there is nothing to show ("" if there is), and the lines of a diff."""
         texts = []
         try:
             for side, entry in zip(self._sides[::-1], (difference.new, difference.old), strict=True):
@@ -189,7 +189,7 @@ class _Teller:
         return "", list(hg.unified(texts[1], texts[0]))
 
     def _text(self, side: Snapshot, entry: Entry | None) -> bytes:
-        """The content of a file, b"" for anything else, one zero byte for what is too large. Raises _TooMuchError."""
+        """Return the content of a file; b"" for anything else, one zero byte for a large file. Raises _TooMuchError."""
         if entry is None or entry.kind is not Kind.FILE:
             return b""
         if entry.size > _LARGEST or entry.parts:
@@ -202,18 +202,18 @@ class _Teller:
 
 
 class _TooMuchError(Exception):
-    """The limit of what is read of one host is reached."""
+    """The limit on what is read for one host is reached."""
 
 
 def _size(difference: Difference) -> int:
-    """The bytes that a diff reads."""
+    """Return how many bytes a diff reads."""
     return sum(entry.size for entry in (difference.old, difference.new) if entry and entry.kind is Kind.FILE)
 
 
 def _words(difference: Difference, *, hidden: bool) -> Iterator[str]:
-    """What changed besides the content; for a hidden path, nothing that could show a part of it."""
-    told = _OPEN_WORDS if hidden else [aspect for aspect in Aspect if aspect not in _NOT_WORDS]
-    words = [str(change)[:_LONGEST_NAME] for change in difference.changes if change.aspect in told]
+    """Yield what changed besides the content; for a hidden path, nothing that could show any of it."""
+    shown = _OPEN_WORDS if hidden else [aspect for aspect in Aspect if aspect not in _NOT_WORDS]
+    words = [str(change)[:_LONGEST_NAME] for change in difference.changes if change.aspect in shown]
     new = difference.new
     if new is not None and difference.old is None:
         owner, group = (escape(name) if name is not None else "" for name in (new.owner, new.group))
@@ -231,7 +231,7 @@ def _modes(snapshot: Snapshot) -> Callable[[bytes], int | None]:
 
 
 def _without_secrets(words: str) -> str:
-    """Words that are no line of a diff, without what looks like a secret."""
+    """Return ``words``, which are not a line of a diff, without what looks like a secret."""
     return secrecy.without_secrets(b" " + words.encode("utf-8", "surrogateescape"))[1:].decode("utf-8", "replace")
 
 

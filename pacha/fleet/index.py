@@ -1,6 +1,6 @@
-"""The index over all hosts of a master: what each has at which path. ``index_file`` says where it lies, and its tables.
+"""The index over all hosts of a master: what each has at which path. ``index_file`` has its tables and its place.
 
-Only what the hosts' ``db`` hold is in it. This module has the SQL of each change and each question.
+It contains nothing that is not in the hosts' ``db``. This module has the SQL of each change and each query.
 """
 
 from __future__ import annotations
@@ -17,16 +17,18 @@ from pacha.files.paths import prefix
 from pacha.fleet.collect import HostRecord, SnapshotRow, entry_row, package_row
 from pacha.store.snapshot import Watched
 
-_MOST_KNOWN = 100_000  #: lines of hosts whose ids are kept in memory: most hosts have most lines in common
-_SWEEP = 100_000  #: rows that were replaced since paths and states without an entry were removed
+_MOST_KNOWN = 100_000  #: lines whose ids are kept in memory: most hosts have most lines in common
+_SWEEP = 100_000  #: replaced rows after which paths and states without an entry are removed
 _CHOSEN = "CREATE TEMP TABLE IF NOT EXISTS chosen (host INTEGER PRIMARY KEY)"
 _STATE = "kind, mode, owner, grp, size, content, stored, parts"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class IndexedHost:
-    """A host in the index. ``mark``: what its ``db`` looked like when it was read; ``tip``, ``number``: its newest
-    snapshot; ``fault``: why it could not be read, safe to print, "" for no fault.
+    """A host in the index.
+
+    ``mark`` identifies the state of its ``db`` when it was read; ``tip`` and ``number`` are the node and the number of
+    its newest snapshot; ``fault`` is why it could not be read (safe to print; "" if it could).
     """
 
     id: int
@@ -39,9 +41,9 @@ class IndexedHost:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PathState:
-    """What is at a path: as in ``Entry``. ``owner`` and ``group`` are names, or ``#`` and the number of one without.
+    """What is at a path, as in ``Entry``. ``owner`` and ``group`` are names, or ``#`` and a number where there is none.
 
-    ``content``: the SHA-256 of a file, the target of a link, the number of a device; SEALED.
+    ``content``: the SHA-256 of a file or SEALED, the target of a link, the number of a device.
     """
 
     kind: str
@@ -59,17 +61,17 @@ class Index:
 
     def __init__(self, connection: sqlite3.Connection) -> None:
         self._connection = connection
-        self._known: dict[tuple[str, bytes], tuple[int, ...]] = {}  #: the ids of a line, by its kind and itself
+        self._known: dict[tuple[str, bytes], tuple[int, ...]] = {}  #: the ids for a line, by (kind, line)
         connection.execute(_CHOSEN)
 
     def hosts(self) -> list[IndexedHost]:
-        """All hosts, by name."""
+        """Return all hosts, sorted by name."""
         columns = self._connection.execute("SELECT id, name, mark, tip, number, fault FROM host ORDER BY name")
         names = ("id", "name", "mark", "tip", "number", "fault")
         return [IndexedHost(**dict(zip(names, row, strict=True))) for row in columns]
 
     def replace(self, name: str, mark: str, record: HostRecord) -> None:
-        """Put ``record`` in the place of what is known of a host. Raises ValueError where it makes no sense."""
+        """Replace what is known of a host by ``record``. Raises ValueError where the record is invalid."""
         with self._transaction():
             host = self._cleared(name, keep_snapshots=record.known)
             newest = (mark, record.tip, max((row.number for row in record.snapshots), default=record.known - 1), host)
@@ -83,7 +85,7 @@ class Index:
             )
 
     def spoil(self, name: str, mark: str, fault: str) -> None:
-        """Keep nothing of a host but its snapshots, and why it cannot be read."""
+        """Forget everything about a host but its snapshots, and record why it cannot be read."""
         with self._transaction():
             host = self._cleared(name, keep_snapshots=None)
             self._connection.execute("UPDATE host SET mark = ?, fault = ? WHERE id = ?", (mark, fault, host))
@@ -95,7 +97,7 @@ class Index:
             self._connection.execute("DELETE FROM host WHERE id = ?", (host,))
 
     def sweep(self) -> None:
-        """Remove paths and states that no entry has any more, if many entries were replaced."""
+        """Remove paths, states and packages that no host has any more, if many entries were replaced."""
         if self._connection.execute("SELECT rows FROM replaced").fetchone()[0] < _SWEEP:
             return
         self._known.clear()
@@ -106,26 +108,26 @@ class Index:
             self._connection.execute("DELETE FROM package WHERE id NOT IN (SELECT package FROM installed)")
             self._connection.execute("UPDATE replaced SET rows = 0")
 
-    # -- questions
+    # -- queries
 
     def choose(self, hosts: Iterable[IndexedHost]) -> None:
-        """Ask about these hosts from now on."""
+        """Let later queries concern only these hosts."""
         self._connection.execute("DELETE FROM chosen")
         self._connection.executemany("INSERT INTO chosen VALUES (?)", [(host.id,) for host in hosts])
 
     def paths(self, folder: bytes = b"/") -> Iterator[tuple[int, bytes]]:
-        """The ids and names of the paths at or below ``folder`` that any host has or had, in order."""
+        """Yield the ids and names of the paths at or below ``folder`` that any host has or had, sorted."""
         below = prefix(folder)
         query = "SELECT id, path FROM path WHERE path = ? OR (path > ? AND path < ?) ORDER BY path"
         yield from self._connection.execute(query, (folder, below, below[:-1] + b"0"))
 
     def entries(self, path: int) -> list[tuple[int, int]]:
-        """The chosen hosts that have a path (its id), and the id of the state there."""
+        """Return the ids of the chosen hosts that have a ``path`` (an id), each with the id of the state there."""
         query = "SELECT entry.host, state FROM chosen CROSS JOIN entry ON entry.host = chosen.host AND path = ?"
         return self._connection.execute(query, (path,)).fetchall()
 
     def state(self, number: int) -> PathState:
-        """The state with the id ``number``."""
+        """Return the state with the id ``number``."""
         cursor = self._connection.execute(f"SELECT {_STATE} FROM state WHERE id = ?", (number,))  # noqa: S608
         kind, mode, owner, group, size, content, stored, parts = cursor.fetchone()
         return PathState(
@@ -133,7 +135,7 @@ class Index:
         )
 
     def watched(self, host: int) -> tuple[Watched, ...]:
-        """What the newest snapshot of a host watches."""
+        """Return what the newest snapshot of a host (an id) watches."""
         query = "SELECT path, single, repository, node, exclude FROM watched WHERE host = ? ORDER BY path"
         return tuple(
             Watched(
@@ -143,7 +145,7 @@ class Index:
         )
 
     def snapshots(self, since: float) -> Iterator[tuple[int, SnapshotRow]]:
-        """The snapshots of the chosen hosts that say that they were made at ``since`` or later, oldest first."""
+        """Yield host (an id) and snapshot for the chosen hosts since ``since``, by their clocks, oldest first."""
         query = (
             "SELECT host, number, node, at, user, message, changes FROM snapshot "
             "WHERE at >= ? AND host IN (SELECT host FROM chosen) ORDER BY at, host, number"
@@ -153,14 +155,14 @@ class Index:
             yield host, SnapshotRow(number=number, node=node, at=at, user=user, message=text, changes=changes)
 
     def packages(self) -> Iterator[tuple[str, str, str, int]]:
-        """The packages of the chosen hosts: name, architecture, version, host; by name."""
+        """Yield name, architecture, version and host (an id) for the packages of the chosen hosts, by name."""
         query = (
             "SELECT name, architecture, version, host FROM package JOIN installed ON package = package.id "
             "WHERE host IN (SELECT host FROM chosen) ORDER BY name, architecture, version"
         )
         yield from self._connection.execute(query)
 
-    # -- how it is written
+    # -- changes
 
     @contextmanager
     def _transaction(self) -> Iterator[None]:
@@ -168,7 +170,7 @@ class Index:
         try:
             yield
         except BaseException as error:
-            self._known.clear()  # an id may be of a row that is not added now
+            self._known.clear()  # it may have ids of rows that are rolled back
             self._connection.execute("ROLLBACK")
             if isinstance(error, sqlite3.IntegrityError):
                 raise ValueError("it has something twice") from None
@@ -176,7 +178,7 @@ class Index:
         self._connection.execute("COMMIT")
 
     def _cleared(self, name: str, keep_snapshots: int | None) -> int:
-        """The id of a host, of which only the first ``keep_snapshots`` snapshots stay (None: all)."""
+        """Return the id of a host, after removing everything but its first ``keep_snapshots`` snapshots (None: all)."""
         insert = "INSERT OR IGNORE INTO host (name, mark, tip, number, fault) VALUES (?, '', '', -1, '')"
         self._connection.execute(insert, (name,))
         host: int = self._connection.execute("SELECT id FROM host WHERE name = ?", (name,)).fetchone()[0]
@@ -193,7 +195,7 @@ class Index:
         self._connection.executemany("INSERT INTO entry VALUES (?, ?, ?)", rows)
 
     def _ids(self, kind: str, line: bytes, find: Callable[[bytes], tuple[int, ...]]) -> tuple[int, ...]:
-        """The ids of the rows that a line of a host stands for."""
+        """Return the ids of the rows for a ``line`` of a record; ``find`` finds or adds them."""
         ids = self._known.get((kind, line))
         if ids is None:
             ids = find(line)
@@ -209,7 +211,7 @@ class Index:
         return (self._id("package", "name, architecture, version", package_row(line)),)
 
     def _id(self, table: str, columns: str, values: Sequence[Any]) -> int:
-        """The id of a row in ``table``, which is added if it is missing."""
+        """Return the id of a row in ``table``, which is added if it is missing."""
         condition = " AND ".join(f"{name} = ?" for name in columns.split(", "))
         existing = self._connection.execute(f"SELECT id FROM {table} WHERE {condition}", values).fetchone()  # noqa: S608
         if existing:

@@ -1,6 +1,6 @@
 """The file of the index over all hosts, ``<hosts_path>/.pacha/fleet.db``, and its tables (see docs/on-disk.rst).
 
-It may be removed at any time: the next question makes it again from the hosts' ``db``.
+It may be removed at any time: the next command that needs it makes it again from the hosts' ``db``.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from pacha.text import escape
 
 NAME = "fleet.db"
 _VERSION = 1  #: of the schema; an index of another version is made again
-_SECONDS = 120.0  #: that another process may write
+_SECONDS = 120.0  #: to wait while another process writes
 _SCHEMA = """
 CREATE TABLE host (id INTEGER PRIMARY KEY, name TEXT UNIQUE, mark TEXT, tip TEXT, number INTEGER, fault TEXT);
 CREATE TABLE watched (host INTEGER, path BLOB, single INTEGER, repository TEXT, node TEXT, exclude TEXT,
@@ -39,9 +39,9 @@ INSERT INTO replaced VALUES (0);
 
 @contextmanager
 def open_index(path: str) -> Iterator[Index]:
-    """Open the index at ``path``, in a folder that nobody else may write to; make it where it is missing or damaged.
+    """Open the index at ``path``, in a private folder; make it where it is missing or has another version.
 
-    Raises PachaError.
+    Raises PachaError, also where it is damaged.
     """
     try:
         with closing(_connected(path)) as connection:
@@ -81,7 +81,7 @@ def _connected(path: str) -> sqlite3.Connection:
 
 
 def _remove_companions(path: str) -> None:
-    """Remove what SQLite left beside a database that somebody removed: it would go into the new one."""
+    """Remove what SQLite left beside a database that was removed: it would be taken for the new one's."""
     for end in ("-wal", "-shm"):
         with suppress(FileNotFoundError):
             os.unlink(path + end)

@@ -1,6 +1,6 @@
-"""The folder that static pages are written into: 0700, each page replaced by rename.
+"""The folder for static pages: 0700 when new, each page replaced by rename.
 
-It is open while it is used, so that nobody puts another one in its place.
+It is kept open while it is used, so that nobody can put another one in its place.
 """
 
 from __future__ import annotations
@@ -26,37 +26,37 @@ _LONG_AGO = 3600.0  # seconds
 
 @dataclass(frozen=True, slots=True)
 class Pages:
-    """The pages in ``folder``, which is open as ``fd``; a page gets ``mode``."""
+    """The pages in ``folder``, which is open as ``fd``; new pages get ``mode``."""
 
     folder: Path
     fd: int
     mode: int
 
     def write(self, name: str, page: bytes) -> None:
-        """Replace the page ``name``, which whoever may read the folder may read. Raises PachaError."""
+        """Replace the page ``name``, which everybody may read who may read the folder. Raises PachaError."""
         try:
             replace_in(self.fd, name, page, mode=self.mode)
         except OSError as error:
             raise _unusable(self.folder / name, error) from None
 
     def remove(self, name: str) -> None:
-        """Remove a page that is there. Raises PachaError."""
+        """Remove a page, which must exist. Raises PachaError."""
         try:
             os.unlink(name, dir_fd=self.fd)
         except OSError as error:
             raise _unusable(self.folder / name, error) from None
 
     def names(self) -> list[str]:
-        """What is in the folder."""
+        """Return the names in the folder."""
         return os.listdir(self.fd)
 
 
 @contextmanager
 def opened(folder: Path) -> Iterator[Pages]:
-    """The folder, made where it is missing, 0700. Raises PachaError.
+    """Open the folder; make it, with mode 0700, where it is missing. Raises PachaError.
 
-    One that exists keeps its mode: whoever opened it to a web server meant to. Refused are a link, and a folder that
-    somebody else but root could write to or put another one in the place of.
+    An existing folder keeps its mode, as somebody may have opened it to a web server. A link is refused, and so is a
+    folder that anybody but this user and root could write to or replace.
     """
     try:
         if not os.path.lexists(folder):
@@ -73,7 +73,7 @@ def opened(folder: Path) -> Iterator[Pages]:
 
 
 def _check(folder: Path, fd: int) -> None:
-    """Raise PachaError unless the open folder is the one that ``folder`` names, and safe."""
+    """Raise PachaError unless the open folder is the one at ``folder``, and nobody else can change or replace it."""
     try:
         weakness = untrusted(folder, {0, os.geteuid()})
         if not os.path.samestat(os.lstat(folder), os.fstat(fd)):
@@ -85,7 +85,7 @@ def _check(folder: Path, fd: int) -> None:
 
 
 def _remove_leftovers(fd: int) -> None:
-    """Remove what runs left that were killed a while ago."""
+    """Remove what runs left that were killed more than an hour ago."""
     for name in filter(_LEFT_OVER.fullmatch, os.listdir(fd)):
         with suppress(OSError):
             status = os.lstat(name, dir_fd=fd)

@@ -1,4 +1,4 @@
-"""What a report tells of all hosts: how each stands, what its snapshots of the last month touched, what drifts."""
+"""The content of a report on all hosts: the status of each, what its last month's snapshots touched, what drifts."""
 
 from __future__ import annotations
 
@@ -11,15 +11,18 @@ from pacha.fleet.drift import Drift, drift_at
 from pacha.fleet.update import Fleet
 from pacha.server.hosts import HostStatus
 
-MOST_PATHS = 200  #: of a snapshot that are named
-DAYS = 30  #: that a report looks back
+MOST_PATHS = 200  #: paths of a snapshot that are named
+DAYS = 30  #: days that a report looks back
 _DAY = 86400.0  # seconds
 _LONGEST_NAME = 1000  # characters
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DayActivity:
-    """A day (24 hours that end with the report, or a day or more before): how many snapshots, of how many paths."""
+    """A day: how many snapshots it has, and how many paths they touched.
+
+    A day is 24 hours; the last one ends with the report.
+    """
 
     snapshots: int
     touched: int
@@ -27,9 +30,9 @@ class DayActivity:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HostReport:
-    """A host: how it stands, what it watches, its ``days``, oldest first, and its snapshots in them, newest first.
+    """A host: its status, what it watches, its ``days``, oldest first, and its snapshots in them, newest first.
 
-    ``fault``: why its history cannot be read, "" for no fault; its snapshots are then those that were read before.
+    ``fault``: why its history cannot be read ("" if it can); its snapshots are then those that were read before.
     """
 
     status: HostStatus
@@ -41,7 +44,7 @@ class HostReport:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DriftReport:
-    """What differs at or below ``path``; ``drifts`` has more than one group each, or is what all hosts have there."""
+    """What differs at or below ``path``: drifts with several groups, or a single one if all hosts have the same."""
 
     path: bytes
     drifts: tuple[Drift, ...]
@@ -53,12 +56,12 @@ class DriftReport:
 
     @property
     def hosts_apart(self) -> int:
-        """How many hosts have something else than the largest group, at one path at least."""
+        """How many hosts differ from the largest group at one path or more."""
         return len({host for drift in self.drifts for group in drift.groups[1:] for host in group.hosts})
 
 
 def host_reports(fleet: Fleet, statuses: Sequence[HostStatus], now: float) -> Iterator[HostReport]:
-    """Each of ``statuses`` with what the index knows of the host, one after the other."""
+    """Yield each of ``statuses`` with what the index knows of the host. ``now``: seconds since the epoch."""
     indexed = {host.name: host for host in fleet.hosts}
     for status in statuses:
         host = indexed.get(status.host)
@@ -72,14 +75,14 @@ def host_reports(fleet: Fleet, statuses: Sequence[HostStatus], now: float) -> It
 
 
 def _shortened(snapshot: HostSnapshot) -> HostSnapshot:
-    """``snapshot`` with names of a length that a person can read: a host may forge longer ones."""
+    """Return ``snapshot`` with names that a person can read: a host may forge longer ones."""
     if snapshot.touched is None or all(len(name) <= _LONGEST_NAME for _, name in snapshot.touched):
         return snapshot
     return replace(snapshot, touched=tuple((letter, name[:_LONGEST_NAME]) for letter, name in snapshot.touched))
 
 
 def days(snapshots: Sequence[HostSnapshot], now: float) -> tuple[DayActivity, ...]:
-    """The last days, oldest first, with what these snapshots touched; a time ahead of ``now`` counts as today."""
+    """Return the last days, oldest first, with what these snapshots touched; a time after ``now`` counts as today."""
     counts, touched = [0] * DAYS, [0] * DAYS
     for snapshot in snapshots:
         ago = max(0, int((now - snapshot.at) // _DAY))
@@ -90,7 +93,7 @@ def days(snapshots: Sequence[HostSnapshot], now: float) -> tuple[DayActivity, ..
 
 
 def drift_reports(fleet: Fleet, paths: Sequence[bytes], ignore: Sequence[str]) -> list[DriftReport]:
-    """What differs at or below each of ``paths``, once each; nothing where no host has it. Raises PachaError."""
+    """Return what differs at or below each of ``paths``, once each; nothing where no host has it. Raises PachaError."""
     return [DriftReport(path=path, drifts=tuple(_drifts(fleet, path, ignore))) for path in dict.fromkeys(paths)]
 
 

@@ -1,8 +1,8 @@
-"""What no digest and no report shows of a host: it is named, and that is all. Told to users in docs/fleet.rst.
+"""Decide what no digest and no report shows of a host: only its path is named. docs/fleet.rst explains it to users.
 
-Not shown are files that are called like a private key, a password file or the like; that others may not read, or not
-reach because of a folder above; and that have a private key in them. Of all others, a line that has a password, a token
-or the hash of a password is left out. No rule recognises every secret: this one rather hides too much.
+Not shown is a file that is named like a private key, a password file or the like; that others may not read, or not
+reach because of a folder above; or that contains a private key. In all other files, a line with a password, a token or
+the hash of a password is not shown. No rule recognises every secret: this one hides too much rather than too little.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ BY_SEAL = "it is sealed"
 BY_CONTENT = "it has a private key in it"
 LINE = b"(a line that looks like a secret is not shown)"
 
-LONGEST_LINE = 2000  #: bytes of a line that are looked at; no more may be shown
+LONGEST_LINE = 2000  #: bytes of a line that are searched; no more may be shown
 _LONGEST_NAME = 255  #: bytes of a component (NAME_MAX)
 _OTHERS_READ = 0o004
 _OTHERS_ENTER = 0o001
@@ -61,7 +61,7 @@ _LINE = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class Secrecy:
-    """The rule, with the ``patterns`` of pacha.secret besides; those are written like pacha.exclude."""
+    """The rule, and the additional ``patterns`` of pacha.secret, written as in pacha.exclude."""
 
     patterns: Sequence[str] = ()
     _rules: Rules = field(init=False, repr=False, compare=False)
@@ -70,7 +70,7 @@ class Secrecy:
         object.__setattr__(self, "_rules", Rules.of_setting("pacha.secret", self.patterns))
 
     def why_hidden(self, path: bytes, mode_of: ModeOf) -> str:
-        """Why the content at ``path`` is not shown, "" if it may be. A mode that is not known hides nothing."""
+        """Return why the content at ``path`` is not shown; "" if it may be. An unknown mode hides nothing."""
         folders = tuple(ancestors(path))
         if _is_named_like_a_secret(name(path)):
             return BY_NAME
@@ -82,12 +82,12 @@ class Secrecy:
 
 
 def why_hidden_by(content: bytes) -> str:
-    """Why ``content`` is not shown, "" if it may be."""
+    """Return why ``content`` is not shown; "" if it may be."""
     return BY_CONTENT if PRIVATE_KEY.search(content) else ""
 
 
 def without_secrets(line: bytes) -> bytes:
-    """A line of a diff as it may be shown: its sign stays; of a long one, its first part."""
+    """Return a line of a diff as it may be shown: with its sign, and of a long line only the beginning."""
     seen = line[:LONGEST_LINE]
     return seen[:1] + LINE if _LINE.search(seen[1:]) else seen
 

@@ -26,12 +26,12 @@ _LIMITS = AccountLimits(cpu_seconds=60, seconds=300.0, memory=2 << 30, most=coll
 _NONE = "none"  #: the mark of a host without a db
 NEVER = "it has no snapshot yet"  #: the fault of a host that has not pushed yet, which is not reported
 _TOO_MUCH = "its db is damaged, or too large for the index: pacha check"
-_NEAR = 5
+_SHOWN = 5  #: names of hosts in an error
 
 
 @dataclass(frozen=True, slots=True)
 class Fleet:
-    """The hosts of a master, with an index that is up to date. ``names``: their names by their ids in it."""
+    """The hosts of a master, with an up-to-date index. ``names``: their names, by their ids in the index."""
 
     hosts_path: bytes
     index: Index
@@ -40,20 +40,20 @@ class Fleet:
 
     @classmethod
     def of(cls, hosts_path: bytes, index: Index) -> Fleet:
-        """All hosts in ``index``."""
+        """Return the fleet of all hosts in ``index``."""
         hosts = tuple(index.hosts())
         return cls(hosts_path, index, hosts, {host.id: host.name for host in hosts})
 
     def choose(self, globs: Sequence[str] = ()) -> list[IndexedHost]:
-        """The readable hosts that match one of ``globs`` (none: all), by name; the index answers for them from now on.
+        """Return the readable hosts that match one of ``globs`` (none: all), by name. Let queries concern only these.
 
-        Raises UsageError for one that matches no host.
+        Raises UsageError for a glob that matches no host.
         """
         for glob in globs:
             if not any(fnmatchcase(host.name, glob) for host in self.hosts):
                 raise UsageError(
                     f"No host on this master is called '{escape(glob[:80])}'.",
-                    f"there are {enumerated([host.name for host in self.hosts], _NEAR) or 'none'}",
+                    f"there are {enumerated([host.name for host in self.hosts], _SHOWN) or 'none'}",
                     "See: pacha hosts",
                     code="no-host-matches",
                 )
@@ -62,11 +62,11 @@ class Fleet:
         return chosen
 
     def matching(self, globs: Sequence[str] = ()) -> list[IndexedHost]:
-        """The hosts that match one of ``globs`` (none: all), by name."""
+        """Return the hosts that match one of ``globs`` (none: all), by name."""
         return [host for host in self.hosts if not globs or any(fnmatchcase(host.name, glob) for glob in globs)]
 
     def faults(self, globs: Sequence[str] = ()) -> list[str]:
-        """A line for each of these hosts that cannot be read."""
+        """Return a line for each of these hosts that cannot be read, except those without a snapshot."""
         return [f"{host.name}: {host.fault}" for host in self.matching(globs) if host.fault not in ("", NEVER)]
 
 
@@ -109,7 +109,7 @@ def _update(hosts_path: bytes, index: Index, names: Sequence[str]) -> None:
 
 
 def _mark(hosts_path: bytes, host: str) -> str:
-    """A mark of the changelog of a host's ``db``, which changes whenever something is added to that."""
+    """Return a text that changes with the changelog of a host's ``db``."""
     try:
         with DirectoryFds(hosts_path) as descent:
             folder, name = descent.parent(os.fsencode(f"{host}/{CHANGELOG}"))
@@ -139,7 +139,7 @@ def _read(hosts_path: bytes, index: Index, host: str, mark: str, known: IndexedH
 
 
 def owner_of(hosts_path: bytes, host: str) -> os.stat_result:
-    """Who owns a host's folder. Raises OSError for a link in its place."""
+    """Return the status of a host's folder, which has its owner. Raises OSError, also for a link in its place."""
     fd = os.open(os.path.join(hosts_path, os.fsencode(host)), DIRECTORY)
     try:
         return os.fstat(fd)
@@ -148,13 +148,13 @@ def owner_of(hosts_path: bytes, host: str) -> os.stat_result:
 
 
 class FaultError(Exception):
-    """A host cannot be read; the text says why, safe to print."""
+    """A host cannot be read. The text says why, and is safe to print."""
 
 
 def ask(hosts_path: bytes, host: str, work: Callable[[Path], bytes], limits: AccountLimits) -> bytes:
-    """What ``work``, given a scratch folder, replies in a process of the account that owns the host's folder.
+    """Run ``work``, with a scratch folder, in a process of the account that owns the host's folder. Return its reply.
 
-    Raises FaultError if it reports a fault, OSError, and ValueError for a reply that is nonsense.
+    Raises FaultError where it reports a fault, OSError, and ValueError for an invalid reply.
     """
     owner = owner_of(hosts_path, host)
     with scratch_folder(owner) as scratch:
@@ -165,7 +165,7 @@ def ask(hosts_path: bytes, host: str, work: Callable[[Path], bytes], limits: Acc
 
 
 def _answered(work: Callable[[], bytes]) -> bytes:
-    """In the child: the reply, or why there is none."""
+    """In the child: return the reply, or why there is none."""
     try:
         return work()
     except PachaError as error:
