@@ -6,6 +6,7 @@ import hashlib
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 from pacha.errors import DamagedError, PachaError
@@ -77,7 +78,8 @@ class Contents:
     def _answers(self, host: str, wanted: Mapping[bytes, ContentPlace], work: Work) -> Iterable[tuple[bytes, Any]]:
         try:
             owner = owner_of(self.fleet.hosts_path, host)
-            reply, _ = run_as_owner(owner, lambda: _worked(self.fleet.hosts_path, host, wanted, work), LIMITS)
+            results = partial(_each, self.fleet.hosts_path, host, wanted, work)
+            reply, _ = run_as_owner(owner, lambda: json.dumps(list(results())).encode("ascii"), LIMITS)
             answers = [(bytes.fromhex(sha), answer) for sha, answer in json.loads(reply)]
             return [(sha, answer) for sha, answer in answers if sha in wanted]
         except OSError as error:
@@ -95,12 +97,8 @@ def place_of(watched: Sequence[Watched], found: FoundPath) -> ContentPlace:
     return ContentPlace(repository=repository, node=node, stored=found.state.stored, parts=found.state.parts)
 
 
-def _worked(hosts_path: bytes, host: str, wanted: Mapping[bytes, ContentPlace], work: Work) -> bytes:
-    """In the child: return the results for what can be read, as JSON."""
-    return json.dumps(list(_each(hosts_path, host, wanted, work))).encode("ascii")
-
-
 def _each(hosts_path: bytes, host: str, wanted: Mapping[bytes, ContentPlace], work: Work) -> Iterator[tuple[str, Any]]:
+    """In the child: yield SHA-256 and result for each content that can be read."""
     readers: dict[tuple[str, str], hg.Reader | None] = {}
     for sha, place in sorted(wanted.items(), key=lambda item: (item[1].repository, item[1].stored)):
         key = (place.repository, place.node)

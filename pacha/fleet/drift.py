@@ -70,7 +70,7 @@ def drift_below(
 ) -> Iterator[Drift]:
     """Yield what differs at or below ``folder``, by path. ``unlike``: only where that host differs from all others.
 
-    ``ignore``: patterns as in ``pacha.exclude``; ``content_only``: owner, group and mode may differ. Raises UsageError,
+    ``ignore``: patterns as in ``pacha.exclude``; ``content_only``: owners and modes may differ. Raises UsageError,
     ConfigError.
     """
     chosen, rules = fleet.choose(hosts), Rules.of_setting("pacha.drift.ignore", ignore)

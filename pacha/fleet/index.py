@@ -25,10 +25,9 @@ _STATE = "kind, mode, owner, grp, size, content, stored, parts"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class IndexedHost:
-    """A host in the index.
+    """A host in the index. ``mark`` identifies the state of its ``db`` when it was read.
 
-    ``mark`` identifies the state of its ``db`` when it was read; ``tip`` and ``number`` are the node and the number of
-    its newest snapshot; ``fault`` is why it could not be read (safe to print; "" if it could).
+    ``tip``, ``number``: its newest snapshot; ``fault``: why it could not be read (safe to print), "" if it could.
     """
 
     id: int

@@ -19,10 +19,7 @@ _LONGEST_NAME = 1000  # characters
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DayActivity:
-    """A day: how many snapshots it has, and how many paths they touched.
-
-    A day is 24 hours; the last one ends with the report.
-    """
+    """A day (24 hours; the last one ends with the report): how many snapshots, and how many paths they touched."""
 
     snapshots: int
     touched: int

@@ -14,7 +14,7 @@ from pacha.system.executable import find_program
 class ConfigCheck:
     """A program (``argv``) that tests the files at and below ``sources``, which the ``units`` read.
 
-    ``needs``: folders of which one must exist, or the program fails whatever is in the files; its service makes the
+    ``needs``: unless one of these folders exists, the program fails even if the files are valid; its service makes the
     first. ``also``: for the path of the program, returns a fault that the program itself does not find, "" for none.
     """
 

@@ -122,7 +122,7 @@ def unit(path: str, text: str) -> Iterator[Reference]:
 
 
 def snapper(path: str, text: str) -> Iterator[Reference]:
-    """Yield the type of the file system of which snapper makes snapshots."""
+    """Yield the type of the file system on which snapper makes snapshots."""
     for key, value in assignments(text):
         if key == "fstype":
             yield Reference(Named.FILE_SYSTEM, value)

@@ -170,7 +170,7 @@ def _card(card: Path) -> Card:
 
 
 def _diversions(lines: tuple[str, ...]) -> tuple[str, ...]:
-    """Return the local diversions, ``from -> to``: three lines each (dpkg-divert(1)), of which the last is ":"."""
+    """Return the local diversions, ``from -> to``. Each has three lines (dpkg-divert(1)); the third is ":"."""
     threes = zip(lines[0::3], lines[1::3], lines[2::3], strict=False)
     return tuple(sorted(f"{path} -> {to}" for path, to, package in threes if package == ":"))
 

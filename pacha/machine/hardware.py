@@ -15,10 +15,7 @@ _SHOWN = 3  #: references of one file that are named
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Lookup:
-    """A file's references to things that are not here (``dead``) or may not be (``unknown``).
-
-    ``unread``: why the file was not read, "" if it was.
-    """
+    """References to what is not here (``dead``) or may not be (``unknown``); ``unread``: why a file was not read."""
 
     dead: tuple[Reference, ...] = ()
     unknown: tuple[Reference, ...] = ()

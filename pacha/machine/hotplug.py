@@ -1,4 +1,4 @@
-"""Devices that can be pulled out of a machine, or come and go: they are no facts, because a new fact makes a snapshot.
+"""Find devices that can be pulled out, or come and go: they must not be facts, because a new fact makes a snapshot.
 
 A device is a folder below /sys/devices, inside the folders of the buses that it is attached to. The file ``removable``
 says whether a port's device can be unplugged ("removable": ``sysfs-bus-usb`` and ``sysfs-devices-removable`` in the

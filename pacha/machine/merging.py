@@ -1,4 +1,4 @@
-"""Merge the two files of which one part belongs to the host and one to the machine: fstab(5) and adjtime(5)."""
+"""Merge fstab(5) and adjtime(5), which belong partly to the host and partly to the machine."""
 
 from __future__ import annotations
 

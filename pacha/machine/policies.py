@@ -28,7 +28,7 @@ class Policy(Enum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Row:
-    """Files of one kind. ``reason`` says why the policy (a clause, for a person); ``reader`` finds their references.
+    """Files of one kind. ``reason`` explains their policy (a clause, for a person); ``reader`` finds their references.
 
     A file with the policy NAME and without a reader is always named. ``merge``: it is merged with this machine's file.
     ``of_links``: the row is for links that may lead nowhere, not for files. ``by_name``: a file that names no network
@@ -152,7 +152,7 @@ TABLE: tuple[Row, ...] = (
     _release("programs would believe in another release", "/etc/debian_version /etc/os-release /etc/lsb-release "
              "/etc/redhat-release /etc/fedora-release /etc/centos-release /etc/system-release /etc/system-release-cpe "
              "/etc/alpine-release /etc/SuSE-release /etc/arch-release /etc/issue /etc/issue.net /etc/dpkg/origins/*"),
-    # the role's own, of which a person should know
+    # files of the host's role, of which a person should know
     _name("the service does not hear at it", "/etc/nginx/nginx.conf /etc/nginx/conf.d/* /etc/nginx/sites-enabled/* "
           "/etc/nginx/sites-available/* /etc/apache2/ports.conf /etc/apache2/sites-available/* /etc/httpd/conf.d/* "
           "/etc/httpd/conf/httpd.conf /etc/haproxy/haproxy.cfg /etc/postfix/main.cf /etc/bind/named.conf.options "

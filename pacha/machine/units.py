@@ -102,7 +102,7 @@ def _of_packages(paths: Sequence[bytes], installed: Iterable[str]) -> Iterator[s
     asked = set(paths) | {folder for path in paths for folder in _own_folders(path)}
     owners = _owners(sorted(asked))
     packages = {*installed, *(owner for path in paths if (owner := _owner(path, owners)))}
-    for path in _files_of(sorted(packages)):
+    for path in _asked(["dpkg-query", "--listfiles"], [each.encode("ascii", "replace") for each in sorted(packages)]):
         if parent(path) in _OF_PACKAGES and b"@." not in path:
             yield name(path).decode("utf-8", "replace")
 
@@ -131,10 +131,6 @@ def _owners(paths: Sequence[bytes]) -> dict[bytes, str]:
 def _literal(path: bytes) -> bytes:
     """Return the pattern that matches only ``path`` (glob(7))."""
     return re.sub(rb"([\\*?\[])", rb"\\\1", path)
-
-
-def _files_of(packages: Sequence[str]) -> Iterator[bytes]:
-    yield from _asked(["dpkg-query", "--listfiles"], [package.encode("ascii", "replace") for package in packages])
 
 
 def _asked(command: Sequence[str], words: Sequence[bytes]) -> Iterator[bytes]:

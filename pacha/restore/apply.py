@@ -47,11 +47,8 @@ def apply(
 
     ``helper`` writes new files beside this process. ``on_step`` is called once for each step: when its content is
     written or, where it has none, when it is installed. Faults of single paths are in the Outcome and do not stop the
-    rest.
-
-    Raises PachaError where the disk is full or fails, and what ``source`` raises (DamagedError). Then no target has
-    changed and everything written is removed again, with one exception: ``restored-not-durable`` means that everything
-    is installed but could not be synced.
+    rest. Raises PachaError where the disk is full or fails, and what ``source`` raises (DamagedError). Then no target
+    has changed and everything written is removed again; but ``restored-not-durable``: all is installed, not all synced.
     """
     mask = os.umask(0o077)
     try:

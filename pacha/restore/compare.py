@@ -97,15 +97,12 @@ def wanted_flags(wanted: Entry, actual: Entry | None) -> str:
     lost = wanted.flags & (_BY_HAND if actual is None else ~actual.flags)
     if actual is None and wanted.project is not None:
         lost &= ~OF_A_PROJECT
-    project = f" -p {wanted.project}" if actual is not None and _other_project(wanted, actual) else ""
+    is_other = actual is not None and wanted.project not in (None, actual.project or 0)
+    project = f" -p {wanted.project}" if is_other else ""
     if not lost and not project:
         return ""
     unknown = ", and its project (chattr -p)" if lost & OF_A_PROJECT and wanted.project is None else ""
     return f"had chattr{' +' + letters(lost) if lost else ''}{project}: set it by hand{unknown}"
-
-
-def _other_project(wanted: Entry, actual: Entry) -> bool:
-    return wanted.project is not None and wanted.project != (actual.project or 0)
 
 
 def letters(flags: int) -> str:

@@ -43,7 +43,7 @@ class SafeDirectories:
     """A context manager that opens directories by absolute path (bytes) and caches some of the descriptors."""
 
     def __init__(self, roots: Sequence[bytes], confined_to: bytes = b"") -> None:
-        """``roots``: the watched paths; ``confined_to``: a folder out of which no link may lead (b"": none)."""
+        """``roots``: the watched paths; ``confined_to``: a folder that no link below it may leave (b"": none)."""
         self._roots = tuple(roots)
         self._confined_to = confined_to
         self._outermost: tuple[int, int] | None = None
@@ -127,7 +127,7 @@ class SafeDirectories:
         return reached
 
     def _walk(self, start: _Directory, names: list[bytes], path: bytes) -> _Directory:
-        """Descend from ``start`` through ``names``, of which the last comes first, and follow trusted links."""
+        """Descend from ``start`` through ``names`` (last one first), and follow trusted links."""
         directory, links = _Directory(os.dup(start.fd), start.trusted, start.linked), 0
         inside = bool(self._confined_to) and paths.is_within(path, self._confined_to)
         try:
@@ -168,7 +168,7 @@ class SafeDirectories:
 
     def _examine(self, fd: int, before: _Directory | None) -> _Directory:
         status = os.fstat(fd)
-        # In a sticky directory (/tmp) others can create names, but not change ours.
+        # In a sticky directory (/tmp) others can create names, but not change those of this user.
         closed = not status.st_mode & 0o022 or bool(status.st_mode & stat.S_ISVTX)
         trusted = status.st_uid in self._owners and closed
         if before is None:

@@ -74,10 +74,7 @@ def make_directory(name: bytes, dir_fd: int) -> None:
 
 
 def finish_directory(name: bytes, dir_fd: int, wanted: Attributes) -> list[str]:
-    """Set the attributes of a directory that this process made. Return in words those that could not be set.
-
-    Raises OSError (Changed where another directory is in its place).
-    """
+    """Set the attributes of a directory made by this process. Return in words what was not set. Raises OSError."""
     with open_inode(name, dir_fd) as (reference, status):
         if kind_of(status.st_mode) is not Kind.DIRECTORY or status.st_uid != os.geteuid():
             raise Changed("somebody else changed the directory meanwhile")
@@ -97,10 +94,7 @@ def _add_flags(name: bytes, dir_fd: int, status: os.stat_result, flags: int) -> 
 
 
 def make_link(name: bytes, dir_fd: int, source: bytes, source_fd: int, inode: Inode) -> None:
-    """Make ``name`` in ``dir_fd`` a hard link to ``inode``, which is ``source`` in ``source_fd``.
-
-    Raises OSError (Changed where ``source`` is another inode).
-    """
+    """Link ``inode``, which is ``source`` in ``source_fd``, as ``name`` in ``dir_fd``. Raises OSError (Changed)."""
     os.link(source, name, src_dir_fd=source_fd, dst_dir_fd=dir_fd, follow_symlinks=False)
     if inode_of(os.stat(name, dir_fd=dir_fd, follow_symlinks=False)) != inode:
         os.unlink(name, dir_fd=dir_fd)
@@ -108,10 +102,7 @@ def make_link(name: bytes, dir_fd: int, source: bytes, source_fd: int, inode: In
 
 
 def put(name: bytes, new: bytes, dir_fd: int) -> bool:
-    """Rename ``new`` to ``name`` in the same directory. Where ``name`` exists, change nothing and return False.
-
-    Raises OSError.
-    """
+    """Rename ``new`` to ``name`` in the same directory; if that exists, return False instead. Raises OSError."""
     try:
         syscalls.rename_new(new, dir_fd, name, dir_fd)
     except FileExistsError:

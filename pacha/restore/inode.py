@@ -180,8 +180,8 @@ def _set_xattr(reference: Reference, name: bytes, value: bytes) -> None:
         os.setxattr(reference, name, value)
     except OSError as error:
         if error.errno == errno.ENOSPC:
-            # ext4 says so of a value that is too long, too, even on a disk with room (ext4(5)). If the disk is full,
-            # writing the next content will show it.
+            # On ext4 it may mean that the value is too long, although the disk has room (ext4(5)). If the disk is
+            # full, writing the next content will show it.
             raise OSError(errno.E2BIG, f"no room for its {len(value)} bytes") from error
         raise
 

@@ -220,10 +220,7 @@ def closed_history(state: bytes) -> list[Journal]:
 
 
 def unfinished(state: bytes) -> list[Journal]:
-    """Return the journals, closed, of interrupted rebuilds that no later one completed and that were not undone.
-
-    Raises OSError.
-    """
+    """Return the journals, closed, of interrupted rebuilds neither completed later nor undone. Raises OSError."""
     journals = closed_history(state)
     completed = {old for journal in journals if journal.marks & _SETTLING for old in journal.resumes}
     return [journal for journal in journals if not journal.closed and journal.id not in completed]
@@ -232,11 +229,11 @@ def unfinished(state: bytes) -> list[Journal]:
 def interrupted(state: bytes, parts: Sequence[bytes] = (), target: bytes = b"") -> tuple[Started, ...]:
     """Return the first records of the interrupted rebuilds that a rebuild of ``parts`` (none: everything) resumes.
 
-    It resumes only those with the same ``target``: a rehearsal resumes no rebuild to the original places. Raises
-    OSError.
+    They have the same ``target``: a rehearsal resumes no rebuild to the original places. Raises OSError.
     """
-    concerned = (each for each in unfinished(state) if each.target == target)
-    return tuple(each.started for each in concerned if each.started and (not parts or _is_within(each, parts)))
+    same = (each for each in unfinished(state) if each.target == target)
+    resumed = (each for each in same if not parts or all(paths.is_within_any(path, parts) for path in each.parts))
+    return tuple(each.started for each in resumed if each.started)
 
 
 def cut_off(state: bytes) -> Journal | None:
@@ -255,10 +252,6 @@ def _records(lines: Iterable[bytes]) -> Iterator[Record]:
     for line in lines:
         if line.endswith(b"\n") and (record := decode(line)) is not None:
             yield record
-
-
-def _is_within(journal: Journal, parts: Sequence[bytes]) -> bool:
-    return all(any(paths.is_within(path, part) for part in parts) for path in journal.parts)
 
 
 def _open_all(state: bytes) -> Iterator[Journal]:

@@ -117,10 +117,7 @@ class Keeping:
 
 @dataclass(frozen=True, slots=True)
 class Mark:
-    """A stage of the rebuild: ``written``, ``finished``, ``stopped`` (nothing was changed), ``undone``.
-
-    ``journal`` has the words of the stages after the files.
-    """
+    """A stage: ``written``, ``finished``, ``stopped`` (nothing was changed), ``undone``; ``journal`` has later ones."""
 
     word: str
 

@@ -91,7 +91,7 @@ class SharedWriting:
         self._from_end, self._left = list[Step](), list[Step]()
 
     def write(self, steps: Sequence[Step]) -> None:
-        """Write ``steps``, directories first. Raises what ``Writer.write`` raises; by then the helper has ended."""
+        """Write ``steps``, directories first. Raises what ``Writer.write`` raises; by then no other process writes."""
         for step in filter(_is_directory, steps):
             self._writer.write(step)
         if sum(map(_work, steps)) < _FEW:

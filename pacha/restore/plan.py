@@ -77,7 +77,7 @@ class Plan:
     """The steps of a rebuild, parents before children.
 
     ``roots`` are the watched paths: at and below them no symbolic link is followed. ``confined_to`` is the root of
-    another machine, out of which no link may lead (b"": none). ``delete``: extras are moved aside.
+    another machine, which no link below it may leave (b"": none). ``delete``: extras are moved aside.
     """
 
     steps: tuple[Step, ...]
@@ -127,7 +127,8 @@ def build(
         actual=actual, matcher=Matcher(accounts, me), me=me, keep=keep, withheld=withheld, misplaced=placed
     )
     absent = [entry for entry in parents if entry.path not in actual]
-    steps = [builder.step(entry) for entry in _ordered(absent, wanted)]
+    by_path = {entry.path: entry for entry in (*absent, *wanted)}  # a parent below another root is a wanted entry
+    steps = [builder.step(by_path[path]) for path in sorted(by_path)]
     known = {entry.path for entry in (*wanted, *parents)}
     extras = builder.extras((path for path in actual if path not in known), roots, delete)
     return Plan(
@@ -161,12 +162,6 @@ def hindered(plan: Plan, reasons: Mapping[bytes, str]) -> Plan:
             step = replace(step, action=Action.CANNOT, reason=reason, shortfall="")
         steps.append(step)
     return replace(plan, steps=tuple(steps), concerns=tuple(concerns))
-
-
-def _ordered(parents: Iterable[Entry], wanted: Iterable[Entry]) -> list[Entry]:
-    # A parent that lies below another root is planned once, as a wanted entry.
-    by_path = {entry.path: entry for entry in parents} | {entry.path: entry for entry in wanted}
-    return [by_path[path] for path in sorted(by_path)]
 
 
 def _changes(step: Step, delete: bool) -> bool:
@@ -242,7 +237,7 @@ class _Builder:
         if entry.path in self.misplaced:
             return Action.REPLACE, "hard links"
         if difference := metadata_differs(given, actual, self.matcher.accounts):
-            # Another name of this inode may lie outside what is restored: that one must not change.
+            # The inode may have another name outside the restored paths, which must not change.
             linked = actual.link_group is not None and entry.kind is not Kind.DIRECTORY
             return (Action.REPLACE if linked else Action.METADATA), difference
         return Action.SAME, ""

@@ -58,7 +58,7 @@ def preflight(plan: Plan, holes: Mapping[bytes, int], mounts: Iterable[bytes], t
 class _Place:
     """An existing directory, its resolved path (``real``) and its file system.
 
-    ``trouble`` says why nothing in it can change; ``closed``, why no name can, although metadata may.
+    ``trouble``: why nothing in it can change; ``closed``: why no name in it can, while metadata can.
     """
 
     path: bytes
@@ -76,7 +76,7 @@ class _Flight:
     target: bytes
     hindrances: dict[bytes, str] = field(default_factory=dict)
     places: dict[bytes, _Place | str] = field(default_factory=dict)
-    #: by a directory that the plan creates, the existing directory that it will lie in
+    #: by path of a directory that the plan creates, the nearest existing directory above it
     existing_above: dict[bytes, _Place] = field(default_factory=dict)
     #: directories that cannot be created
     lost: set[bytes] = field(default_factory=set)
@@ -107,7 +107,7 @@ class _Flight:
             self._count(step, place, hole)
 
     def _lose(self, step: Step) -> None:
-        """Skip what would lie in ``step``, if that is a directory that cannot be created."""
+        """If ``step`` is a directory that cannot be created, skip everything in it."""
         if step.action in _NEW and step.wanted is not None and step.wanted.kind is Kind.DIRECTORY:
             self.lost.add(step.path)
 

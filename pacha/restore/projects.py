@@ -28,7 +28,8 @@ _NEW = (Action.CREATE, Action.REPLACE)
 def set_projects(plan: Plan, tree: SafeDirectories, outcome_builder: OutcomeBuilder) -> None:
     """Set the recorded project of everything that ``plan`` created, deepest first; report failures."""
     new = [step for step in plan.steps if step.action in _NEW and step.wanted and step.wanted.project is not None]
-    if not new or not (any(map(_has_project, new)) or _some_directory_passes_on(plan, tree)):
+    has_projects = any(step.wanted and step.wanted.project for step in new)
+    if not new or not (has_projects or _some_directory_passes_on(plan, tree)):
         return
     for step in reversed(new):
         if step.path not in outcome_builder.failed:
@@ -52,10 +53,6 @@ def rename_in(name: bytes, dir_fd: int, to: bytes, to_fd: int) -> None:
                 rename(name, dir_fd, to, to_fd)
             finally:
                 inode_flags.set_project(fd, own)
-
-
-def _has_project(step: Step) -> bool:
-    return bool(step.wanted and step.wanted.project)
 
 
 def _some_directory_passes_on(plan: Plan, tree: SafeDirectories) -> bool:

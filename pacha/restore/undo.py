@@ -120,7 +120,7 @@ class Undoing:
     tree: SafeDirectories
     outcome_builder: OutcomeBuilder
     created: dict[bytes, Created] = field(default_factory=dict)
-    #: path and time of each created entry; two times, of which either is right, where one could not be set at first
+    #: path and time of each created entry; a path has two times, either of them right, if one could not be set at first
     known: set[tuple[bytes, int]] = field(default_factory=set)
     openings: Openings = field(init=False)
 

@@ -100,10 +100,7 @@ class Writer:
         self._first: dict[int, tuple[Entry, Inode]] = {}
 
     def announce(self) -> None:
-        """Choose all temporary names, enter every directory, and record all of it in the journal, synced.
-
-        Raises OSError.
-        """
+        """Choose all temporary names, enter every directory, and journal all of it, synced. Raises OSError."""
         records: list[Record] = []
         for step in self._plan.steps:
             if step.action in (Action.CREATE, Action.REPLACE):

@@ -16,8 +16,7 @@ _Result = TypeVar("_Result")
 def start(function: Callable[_Args, _Result], *args: _Args.args, **named: _Args.kwargs) -> Future[_Result]:
     """Call ``function`` in a thread of its own; the future gets what it returns or raises.
 
-    The process can end while the thread still runs: Ctrl-C does not wait for a silent master. Raises PachaError as
-    ``begin`` does.
+    The process can end while the thread still runs: Ctrl-C does not wait for a silent master. Raises PachaError.
     """
     future = Future[_Result]()
 

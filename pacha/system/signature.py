@@ -144,7 +144,7 @@ def sign(text: bytes, namespace: str, key: str) -> Signature:
 
 
 def is_intact(text: bytes, signature: Signature, namespace: str) -> bool:
-    """Whether ``signature`` is one of ``text`` in ``namespace``, by whatever key. Raises PachaError."""
+    """Whether ``signature`` is valid for ``text`` in ``namespace``, by any key. Raises PachaError."""
     return _verifies(["check-novalidate", "-n", namespace], text, {"-s": signature.armored})
 
 

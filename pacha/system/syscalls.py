@@ -16,7 +16,7 @@ _libc = ctypes.CDLL(None, use_errno=True)
 
 
 def write_all(fd: int, data: bytes | memoryview) -> None:
-    """Write all of ``data``, of which a single write(2) may write only a part. Raises OSError."""
+    """Write all of ``data``, although a single write(2) may write only a part. Raises OSError."""
     written = os.write(fd, data) if data else 0
     while written < len(data):
         written += os.write(fd, memoryview(data)[written:])

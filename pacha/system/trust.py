@@ -36,7 +36,7 @@ class UntrustedError(Exception):
 def read_trusted(path: Path, most: int) -> bytes:
     """Return the content of ``path``, up to one byte more than ``most``. Never wait for a FIFO.
 
-    Raises UntrustedError where anybody but this user and root could change it, and OSError, as for what is not a file.
+    Raises UntrustedError where anybody but this user and root could change it; OSError, also where it is not a file.
     """
     if found := untrusted(path, {0, os.geteuid()}):
         raise UntrustedError(*found)

@@ -84,10 +84,7 @@ def capture(root: Path) -> PackageList:
 
 
 def installed(root: Path) -> tuple[str, dict[tuple[str, str], str]]:
-    """Return what is installed and ready in the system below ``root``, as ``PackageManager`` says.
-
-    Raises ProgramError.
-    """
+    """Return what is installed and ready below ``root``, as ``PackageManager.installed``. Raises ProgramError."""
     own = program.ask(["dpkg", "--print-architecture"]).strip()
     versions = {(name, of): version for name, version, of, _ in _rows(root, ("installed",))}
     return own if ARCHITECTURE.fullmatch(own) else "", versions

@@ -142,10 +142,7 @@ def _choose(options: Sequence[str], order: Order) -> Chosen:
 
 
 def _argument(package: Package, architecture: str, offers: _Offers, *, pinned: bool) -> tuple[str, bool] | None:
-    """Return the word by which dnf installs ``package``, and whether that is another version than the wanted one.
-
-    None if no source has it.
-    """
+    """Return dnf's word for ``package``, and whether its version is not the wanted one; None if no source has it."""
     for of in (architecture, *ANY):
         if versions := offers.get((package.name, of)):
             is_exact = pinned and package.version in versions

@@ -114,11 +114,6 @@ def _database(root: Path) -> str | None:
     )
 
 
-def _place(root: Path) -> list[str]:
-    database = _database(root)
-    return [f"--dbpath={database}"] if database else []
-
-
 def _versions(root: Path) -> dict[tuple[str, str], str]:
     """Return, by (name, architecture), the version that was installed last."""
     return {(name, architecture): version for name, architecture, version, _ in _rows(root)}
@@ -126,7 +121,8 @@ def _versions(root: Path) -> dict[tuple[str, str], str]:
 
 def _rows(root: Path) -> Iterator[tuple[str, str, str, int]]:
     """Yield name, architecture, version and time (since the epoch) of each package, in the order of installation."""
-    text = program.ask(["rpm", f"--root={root}", *_place(root), "-qa", "--qf", _FORMAT])
+    database = [f"--dbpath={folder}"] if (folder := _database(root)) else []
+    text = program.ask(["rpm", f"--root={root}", *database, "-qa", "--qf", _FORMAT])
     rows = sorted((line.split("\t") for line in text.splitlines()), key=lambda row: int(row[-1]))
     for name, epoch, version, architecture, when in rows:
         version = version if epoch == "0" else f"{epoch}:{version}"
