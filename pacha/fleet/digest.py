@@ -86,8 +86,8 @@ def _begin(marks: Marks, hosts: Sequence[str], now: float) -> float:
 
 def _renamed(fleet: Fleet, marks: Marks) -> frozenset[str]:
     """Return the last snapshots of hosts that are gone: a host without a mark may be one of them, renamed."""
-    here = {host.name for host in fleet.hosts}
-    return frozenset(mark.tip for name, mark in marks.hosts.items() if name not in here and mark.tip)
+    present = {host.name for host in fleet.hosts}
+    return frozenset(mark.tip for name, mark in marks.hosts.items() if name not in present and mark.tip)
 
 
 def _base(marks: Marks, host: str, renamed: frozenset[str], begin: float) -> DigestBase:

@@ -40,5 +40,5 @@ def by_state(fleet: Fleet, number: int, path: bytes) -> list[FoundPath]:
     groups: dict[int, list[str]] = {}
     for host, state in fleet.index.entries(number):
         groups.setdefault(state, []).append(fleet.names[host])
-    found = [FoundPath(path, fleet.index.state(state), tuple(sorted(members))) for state, members in groups.items()]
-    return sorted(found, key=lambda group: (-len(group.hosts), group.hosts))
+    states = [FoundPath(path, fleet.index.state(state), tuple(sorted(members))) for state, members in groups.items()]
+    return sorted(states, key=lambda group: (-len(group.hosts), group.hosts))

@@ -109,11 +109,11 @@ def _files(fleet: Fleet, folders: Sequence[bytes], search: Search) -> Iterator[F
     numbers = {number: path for folder in folders for number, path in fleet.index.paths(folder)}
     large: set[bytes] = set()
     for number, path in sorted(numbers.items(), key=lambda item: item[1]):
-        for found in by_state(fleet, number, path):
-            if found.state.content == SEALED:
+        for candidate in by_state(fleet, number, path):
+            if candidate.state.content == SEALED:
                 search.sealed += 1
-            elif found.state.kind == Kind.FILE.value and found.state.size > WHOLE_LIMIT:
-                large.add(found.state.content)
-            elif found.state.kind == Kind.FILE.value:
-                yield found
+            elif candidate.state.kind == Kind.FILE.value and candidate.state.size > WHOLE_LIMIT:
+                large.add(candidate.state.content)
+            elif candidate.state.kind == Kind.FILE.value:
+                yield candidate
     search.large = len(large)

@@ -66,9 +66,9 @@ def host_reports(fleet: Fleet, statuses: Sequence[HostStatus], now: float) -> It
             yield HostReport(status=status, watched=(), days=days((), now), snapshots=(), fault="it is new")
             continue
         fleet.index.choose([host])
-        found = tuple(map(_shortened, of_chosen(fleet, now - DAYS * _DAY, now, most=MOST_PATHS)))[::-1]
+        recent = tuple(map(_shortened, of_chosen(fleet, now - DAYS * _DAY, now, most=MOST_PATHS)))[::-1]
         watched = tuple(root.path for root in fleet.index.watched(host.id))
-        yield HostReport(status=status, watched=watched, days=days(found, now), snapshots=found, fault=host.fault)
+        yield HostReport(status=status, watched=watched, days=days(recent, now), snapshots=recent, fault=host.fault)
 
 
 def _shortened(snapshot: HostSnapshot) -> HostSnapshot:

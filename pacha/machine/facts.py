@@ -153,8 +153,8 @@ def _cards(net: Path) -> tuple[Card, ...]:
     Cards that can be pulled out, and those that another card makes for virtual machines (``physfn``), do not stay.
     """
     devices = [net / name for name in listed(net) or () if (net / name / "device").exists()]
-    own = [card for card in devices if not (card / "device/physfn").exists()]
-    cards = [_card(card) for card in own if not hotplug.can_be_pulled_out(card / "device")]
+    physical = [card for card in devices if not (card / "device/physfn").exists()]
+    cards = [_card(card) for card in physical if not hotplug.can_be_pulled_out(card / "device")]
     counted = [card.name for card in cards if first_line(net / card.name / "name_assign_type") == _COUNTED]
     if len(counted) > 1:
         cards = [replace(card, name="") if card.name in counted else card for card in cards]

@@ -76,12 +76,12 @@ class Inventory:
 
     def interface(self, names: str) -> bool | None:
         """Whether a card matches one of the names or patterns. A name that hardware does not get counts as here."""
-        here = listed(self.running / "sys/class/net")
-        if here is None:
+        cards = listed(self.running / "sys/class/net")
+        if cards is None:
             return None
         patterns = [word.partition(":")[0].rpartition(".")[0] or word.partition(":")[0] for word in names.split()]
         bound = [pattern for pattern in patterns if len(pattern) > _LONGEST or self._is_hardware(pattern)]
-        matches = (fnmatchcase(name, pattern[:_LONGEST]) for pattern in bound for name in here)
+        matches = (fnmatchcase(name, pattern[:_LONGEST]) for pattern in bound for name in cards)
         return len(bound) < len(patterns) or any(matches)
 
     def address(self, address: str) -> bool | None:
@@ -103,8 +103,8 @@ class Inventory:
 
     def pci(self, address: str) -> bool | None:
         """Whether a device is at this address of the PCI bus."""
-        here = listed(self.running / "sys/bus/pci/devices")
-        return None if here is None else address.lower() in here
+        addresses = listed(self.running / "sys/bus/pci/devices")
+        return None if addresses is None else address.lower() in addresses
 
     def pci_id(self, pair: str) -> bool | None:
         """Whether a PCI card with this vendor and device (``10de:1b80``) is here."""
@@ -226,10 +226,10 @@ def _macs(net: Path) -> frozenset[str] | None:
 
 
 def _pci_ids(devices: Path) -> frozenset[str] | None:
-    here = listed(devices)
-    if here is None:
+    addresses = listed(devices)
+    if addresses is None:
         return None
-    pairs = ((first_line(devices / one / name) for name in ("vendor", "device")) for one in here)
+    pairs = ((first_line(devices / address / name) for name in ("vendor", "device")) for address in addresses)
     return frozenset(":".join(number.lower()[2:] for number in pair) for pair in pairs)
 
 
@@ -238,12 +238,12 @@ def _modules(root: Path) -> frozenset[str] | None:
     folders = [root / library / "modules" for library in ("lib", "usr/lib")]
     kernels = [folder / kernel for folder in folders for kernel in listed(folder) or ()]
     lists = [kernel / name for kernel in kernels for name in ("modules.dep", "modules.builtin")]
-    found = {
+    names = {
         os.path.basename(line.partition(b":")[0]).partition(b".ko")[0].replace(b"-", b"_").decode("utf-8", "replace")
         for place in lists
         for line in content(place, _LARGEST_LIST).splitlines()
     }
-    return frozenset(found) if found else None
+    return frozenset(names) if names else None
 
 
 def _libraries(root: Path, below: str) -> frozenset[str]:

@@ -52,8 +52,8 @@ def collect(root: Path, system: Path) -> tuple[Volume, ...] | None:
         return None
     named = {name: _by_device(disk / f"by-{name}") for name in (*_NAMES, "id")}
     mounted = _mounted(root, {"/", *_always_mounted(system)})
-    own = hotplug.foundation(blocks, [device for device, of in mounted.items() if "/" in dict(of)])
-    own |= frozenset[str]().union(*(hotplug.partitions(blocks, device) for device in own))
+    system_devices = hotplug.foundation(blocks, [device for device, of in mounted.items() if "/" in dict(of)])
+    system_devices |= frozenset[str]().union(*(hotplug.partitions(blocks, device) for device in system_devices))
     volumes = [
         Volume(
             device=f"mapper/{name}" if (name := first_line(blocks / device / "dm/name")) else "",
@@ -63,7 +63,7 @@ def collect(root: Path, system: Path) -> tuple[Volume, ...] | None:
             **{name: min(named[name].get(device, ()), default="") for name in _NAMES},
         )
         for device in set().union(*named.values())
-        if device in own or not hotplug.is_fleeting(blocks, device)
+        if device in system_devices or not hotplug.is_fleeting(blocks, device)
     ]
     parted = (part for volume in volumes for part in _parted(root, volume))
     return tuple(sorted(parted, key=lambda volume: (volume.ids, astuple(volume))))

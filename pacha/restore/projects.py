@@ -47,12 +47,12 @@ def rename_in(name: bytes, dir_fd: int, to: bytes, to_fd: int) -> None:
         if error.errno != errno.EXDEV:
             raise
         with _open(b".", to_fd) as directory, _open(name, dir_fd) as fd:
-            own = inode_flags.project(fd)
+            original = inode_flags.project(fd)
             inode_flags.set_project(fd, inode_flags.project(directory))
             try:
                 rename(name, dir_fd, to, to_fd)
             finally:
-                inode_flags.set_project(fd, own)
+                inode_flags.set_project(fd, original)
 
 
 def _some_directory_passes_on(plan: Plan, tree: SafeDirectories) -> bool:
@@ -76,8 +76,8 @@ def _set(step: Step, tree: SafeDirectories) -> None:
     wanted = step.wanted
     with _open(paths.name(step.path), tree.enter(paths.parent(step.path))) as fd:
         status = os.fstat(fd)
-        own = status.st_nlink == 1 or wanted.kind is Kind.DIRECTORY or wanted.link_group is not None
-        if kind_of(status.st_mode) is not wanted.kind or status.st_uid != step.uid or not own:
+        is_unshared = status.st_nlink == 1 or wanted.kind is Kind.DIRECTORY or wanted.link_group is not None
+        if kind_of(status.st_mode) is not wanted.kind or status.st_uid != step.uid or not is_unshared:
             raise Changed("somebody else changed it meanwhile")
         try:
             inode_flags.set_project(fd, wanted.project or 0, inherit=bool(wanted.flags & OF_A_PROJECT))

@@ -71,8 +71,8 @@ class _Preview:
         return UndoStep(record.path, "leave", "changed since the rebuild")
 
     def _displaced(self, record: Displaced) -> UndoStep | None:
-        there, kept = self._inode(record.path), self._inode(record.kept)
-        if there is not None and there in (record.old, kept):
+        current, kept = self._inode(record.path), self._inode(record.kept)
+        if current is not None and current in (record.old, kept):
             return None  # it is back already
         if record.temporary is not None and kept is None:
             kept = self._inode(paths.parent(record.path) + b"/" + record.temporary)

@@ -38,8 +38,8 @@ def read_trusted(path: Path, most: int) -> bytes:
 
     Raises UntrustedError where anybody but this user and root could change it; OSError, also where it is not a file.
     """
-    if found := untrusted(path, {0, os.geteuid()}):
-        raise UntrustedError(*found)
+    if weakness := untrusted(path, {0, os.geteuid()}):
+        raise UntrustedError(*weakness)
     with open(os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC), "rb") as file:
         if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
             raise OSError(errno.EINVAL, "it is not a file")
@@ -61,21 +61,21 @@ def open_to(path: Path, status: os.stat_result, trusted: Collection[int], *, loo
 
 def _steps(path: Path) -> Iterator[tuple[Path, os.stat_result, bool]]:
     """Yield each folder, link and file on the way to ``path``, its status, and whether it is the last one."""
-    here, links = "/", 0
+    folder, links = "/", 0
     parts = _parts(os.path.abspath(path))
-    yield Path(here), os.lstat(here), not parts
+    yield Path(folder), os.lstat(folder), not parts
     while parts:
         part, *parts = parts
-        step = os.path.dirname(here) if part == ".." else os.path.join(here, part)
+        step = os.path.dirname(folder) if part == ".." else os.path.join(folder, part)
         status = os.lstat(step)
         yield Path(step), status, not parts and not stat.S_ISLNK(status.st_mode)
         if not stat.S_ISLNK(status.st_mode):
-            here = step
+            folder = step
         elif (links := links + 1) > _MOST_LINKS:
             raise OSError(errno.ELOOP, os.strerror(errno.ELOOP), str(path))
         else:
             target = os.readlink(step)
-            here, parts = "/" if target.startswith("/") else here, [*_parts(target), *parts]
+            folder, parts = "/" if target.startswith("/") else folder, [*_parts(target), *parts]
 
 
 def _parts(path: str) -> list[str]:

@@ -24,10 +24,10 @@ def commands(
 
     A choice is possible if its group has its path among the alternatives, and the path exists.
     """
-    here = set(manual(root, folder))
-    wanted = [choice for choice in recorded if choice not in here]
-    left = [(name, path) for name, path in wanted if not _has(root, folder, name, path)]
-    return [["update-alternatives", "--set", *choice] for choice in wanted if choice not in left], left
+    present = set(manual(root, folder))
+    wanted = [choice for choice in recorded if choice not in present]
+    impossible = [(name, path) for name, path in wanted if not _has(root, folder, name, path)]
+    return [["update-alternatives", "--set", *choice] for choice in wanted if choice not in impossible], impossible
 
 
 def _manual(root: Path, folder: str) -> Iterator[tuple[str, str]]:

@@ -136,9 +136,9 @@ def unfinished(root: Path = Path("/")) -> tuple[str, ...]:
 
 def _marks(options: Sequence[str], order: Order, now: Installed) -> Iterator[list[str]]:
     """Yield the commands that mark the installed packages as recorded: automatic, manual, held."""
-    here = [(package, architecture_of(package, order.recorded, now)) for package in order.recorded.packages]
+    pairs = [(package, architecture_of(package, order.recorded, now)) for package in order.recorded.packages]
     names = [
-        (package, f"{package.name}:{architecture}") for package, architecture in here if now.has(package, architecture)
+        (package, f"{package.name}:{architecture}") for package, architecture in pairs if now.has(package, architecture)
     ]
     groups = {
         "auto": [name for package, name in names if not package.manual],

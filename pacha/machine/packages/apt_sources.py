@@ -40,8 +40,8 @@ _SECRET = 0o600
 
 def sources(files: Iterable[SourceFile]) -> tuple[Source, ...]:
     """Return the enabled sources in ``files``, sorted."""
-    found = {source for file in files if _is_source(file.path) for source in _read(file)}
-    return tuple(sorted(found, key=lambda source: (source.path, source.uri, source.suites)))
+    enabled = {source for file in files if _is_source(file.path) for source in _read(file)}
+    return tuple(sorted(enabled, key=lambda source: (source.path, source.uri, source.suites)))
 
 
 def keys(files: Sequence[SourceFile]) -> tuple[SourceFile, ...]:
@@ -68,10 +68,10 @@ def write_tree(files: Sequence[SourceFile], folder: Path, root: Path = Path("/")
     """
     moved = {}
     for number, path in enumerate(sorted(_named_keys(files))):
-        own = next((file for file in files if file.path == path), None)
-        if own is not None and not (root / path[1:]).exists():
+        key = next((file for file in files if file.path == path), None)
+        if key is not None and not (root / path[1:]).exists():
             moved[path] = folder / f"key-{number}{PurePosixPath(path).suffix}"
-            replace_file(moved[path], own.content, mode=0o644)
+            replace_file(moved[path], key.content, mode=0o644)
     for name in ("sources.list.d", "preferences.d", "auth.conf.d", "trusted.gpg.d"):
         (folder / name).mkdir(mode=0o755)
     _copy_trusted(root / "etc/apt/trusted.gpg.d", folder / "trusted.gpg.d")

@@ -16,13 +16,13 @@ def merge(recorded: bytes, place: Path) -> int:
 
     Both are stanzas separated by empty lines, as Debconf::DbDriver::File writes them. Raises OSError.
     """
-    own = place.read_bytes() if place.exists() else b""
-    known = {_name(stanza) for stanza in _stanzas(own)}
+    existing = place.read_bytes() if place.exists() else b""
+    known = {_name(stanza) for stanza in _stanzas(existing)}
     added = [stanza for stanza in _stanzas(recorded) if _name(stanza) and _name(stanza) not in known]
     if added:
         place.parent.mkdir(parents=True, exist_ok=True)
         mode = os.stat(place).st_mode & 0o777 if place.exists() else 0o644
-        joined = b"\n\n".join([*_stanzas(own), *added]) + b"\n\n"
+        joined = b"\n\n".join([*_stanzas(existing), *added]) + b"\n\n"
         replace_file(place, joined, mode=mode)
     return len(added)
 

@@ -189,9 +189,9 @@ def _marks(options: Sequence[str], order: Order, now: Installed) -> Iterator[lis
 
 def _installed_name(package: Package, order: Order, now: Installed) -> str:
     """Return the name of ``package`` with the architecture that is installed; "" for none."""
-    own = architecture_of(package, order.recorded, now)
-    found = [f"{package.name}.{of}" for of in (own, *ANY) if (package.name, of) in now.versions]
-    return found[0] if found and _is_plain(found[0]) else ""
+    architecture = architecture_of(package, order.recorded, now)
+    names = [f"{package.name}.{of}" for of in (architecture, *ANY) if (package.name, of) in now.versions]
+    return names[0] if names and _is_plain(names[0]) else ""
 
 
 def _is_dnf5() -> bool:

@@ -58,8 +58,8 @@ class PackageRepository:
 
 def sources(files: Sequence[SourceFile]) -> tuple[Source, ...]:
     """Return the sources of the enabled repositories in ``files``, sorted."""
-    found = {source for repository in repositories(files) for source in _sources(repository)}
-    return tuple(sorted(found, key=lambda source: (source.path, source.suites, source.uri)))
+    unique = {source for repository in repositories(files) for source in _sources(repository)}
+    return tuple(sorted(unique, key=lambda source: (source.path, source.suites, source.uri)))
 
 
 def keys(files: Sequence[SourceFile]) -> tuple[SourceFile, ...]:
@@ -82,13 +82,13 @@ def repositories(files: Iterable[SourceFile]) -> tuple[PackageRepository, ...]:
     """Return the enabled repositories, sorted by id; of two with the same id, the later one counts."""
     texts = sorted((file.path, _parsed(file)) for file in files if _REPOSITORIES.fullmatch(file.path))
     checks, values = _checks(files), _variables(files)
-    found = {
+    by_id = {
         section: _repository(section, path, _expanded(parsed[section], values), checks=checks)
         for path, parsed in texts
         for section in parsed.sections()
         if _ID.fullmatch(section) and section != "main"
     }
-    return tuple(repository for _, repository in sorted(found.items()) if repository is not None)
+    return tuple(repository for _, repository in sorted(by_id.items()) if repository is not None)
 
 
 def write_tree(files: Sequence[SourceFile], folder: Path, root: Path = Path("/")) -> tuple[str, ...]:
@@ -98,16 +98,16 @@ def write_tree(files: Sequence[SourceFile], folder: Path, root: Path = Path("/")
     """
     for name in ("repos", "vars"):  # vars stays empty: variables are expanded, so that dnf reads what the plan shows
         (folder / name).mkdir(parents=True)
-    every = repositories(files)
-    _write_keys(files, every, folder / "keys", root)
-    replace_file(folder / "repos/host.repo", _text(every, folder / "keys").encode("utf-8"), mode=0o600)
+    enabled = repositories(files)
+    _write_keys(files, enabled, folder / "keys", root)
+    replace_file(folder / "repos/host.repo", _text(enabled, folder / "keys").encode("utf-8"), mode=0o600)
     return (f"--setopt=reposdir={folder}/repos", f"--setopt=varsdir={folder}/vars")
 
 
-def _write_keys(files: Sequence[SourceFile], every: Sequence[PackageRepository], folder: Path, root: Path) -> None:
+def _write_keys(files: Sequence[SourceFile], enabled: Sequence[PackageRepository], folder: Path, root: Path) -> None:
     in_folder = (file for file in files if file.path.startswith(_KEYS))
     recorded = {key.path: key.content for key in (*keys(files), *in_folder)}
-    named = {path for repository in every for path in map(_path, repository.keys) if path and "$" not in path}
+    named = {path for repository in enabled for path in map(_path, repository.keys) if path and "$" not in path}
     for path in {*recorded, *named}:
         content = source_files.content_of(root, path)
         content = recorded.get(path) if content is None else content
@@ -117,13 +117,14 @@ def _write_keys(files: Sequence[SourceFile], every: Sequence[PackageRepository],
             replace_file(place, content, mode=0o644)
 
 
-def _text(every: Sequence[PackageRepository], keys_folder: Path) -> str:
+def _text(enabled: Sequence[PackageRepository], keys_folder: Path) -> str:
     """Return the repositories as the text of one file of dnf."""
     lines = []
-    for each in every:
-        moved = [f"{_FILE}{keys_folder}{path}" if (path := _path(key)) else key for key in each.keys]
-        options = {**each.options, "gpgcheck": str(int(each.checked)), "gpgkey": "\n".join(moved), "enabled": "1"}
-        lines += [f"[{each.id}]", *(f"{key}={value}".replace("\n", "\n ") for key, value in options.items()), ""]
+    for repository in enabled:
+        moved = [f"{_FILE}{keys_folder}{path}" if (path := _path(key)) else key for key in repository.keys]
+        signed = {"gpgcheck": str(int(repository.checked)), "gpgkey": "\n".join(moved)}
+        options = {**repository.options, **signed, "enabled": "1"}
+        lines += [f"[{repository.id}]", *(f"{key}={value}".replace("\n", "\n ") for key, value in options.items()), ""]
     return "\n".join(lines)
 
 
@@ -142,8 +143,8 @@ def _parsed(file: SourceFile) -> configparser.RawConfigParser:
 def _variables(files: Iterable[SourceFile]) -> dict[str, str]:
     """Return the values of the host's variables: the first line of each file (dnf.conf(5))."""
     ordered = sorted(files, key=lambda file: file.path, reverse=True)  # /etc/dnf wins over /etc/yum
-    found = {match[1]: file.content for file in ordered if (match := _VARIABLE.fullmatch(file.path))}
-    lines = {name: content.partition(b"\n")[0].decode("utf-8", "replace").strip() for name, content in found.items()}
+    contents = {match[1]: file.content for file in ordered if (match := _VARIABLE.fullmatch(file.path))}
+    lines = {name: content.partition(b"\n")[0].decode("utf-8", "replace").strip() for name, content in contents.items()}
     if sum(len(file.content) for file in files if _REPOSITORIES.fullmatch(file.path)) > _MOST_BYTES:
         return {}
     return {name: line for name, line in lines.items() if len(line) <= _LONGEST}

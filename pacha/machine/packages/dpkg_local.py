@@ -16,11 +16,11 @@ def overrides(recorded: Sequence[str], present: Sequence[str], root: Path = Path
 
     Left out are those for files that do not exist, and lines that dpkg does not write.
     """
-    found = [match for line in recorded if line not in present and (match := _OVERRIDE.fullmatch(line))]
-    there = [
-        match.groups() for match in found if _is_plain(match.group(4)) and os.path.lexists(root / match.group(4)[1:])
+    matches = [match for line in recorded if line not in present and (match := _OVERRIDE.fullmatch(line))]
+    existing = [
+        match.groups() for match in matches if _is_plain(match.group(4)) and os.path.lexists(root / match.group(4)[1:])
     ]
-    return [["dpkg-statoverride", "--force-statoverride-add", "--update", "--add", *words] for words in there]
+    return [["dpkg-statoverride", "--force-statoverride-add", "--update", "--add", *words] for words in existing]
 
 
 def diversions(
@@ -30,8 +30,8 @@ def diversions(
 
     There is a command only if the rebuild has ``restored`` the file in the place of the diverted one.
     """
-    found = [match for line in recorded if line not in present and (match := _DIVERSION.fullmatch(line))]
-    pairs = [match.groups() for match in found if all(map(_is_plain, match.groups()))]
+    matches = [match for line in recorded if line not in present and (match := _DIVERSION.fullmatch(line))]
+    pairs = [match.groups() for match in matches if all(map(_is_plain, match.groups()))]
     commands = [_divert(path, to) for path, to in pairs if path in restored]
     return commands, [f"{path} -> {to}" for path, to in pairs if path not in restored]
 

@@ -135,15 +135,15 @@ class PackageInstaller(ABC):
 
         Return the paths written. Raises OSError.
         """
-        left = set(restored)
-        made = []
+        skipped = set(restored)
+        written = []
         for file in self.of_manager(files):
             place = self.root / file.path[1:]
-            if file.path not in left and not os.path.lexists(place):
+            if file.path not in skipped and not os.path.lexists(place):
                 place.parent.mkdir(parents=True, exist_ok=True)
                 replace_file(place, file.content, mode=self.mode_of(file.path))
-                made.append(file.path)
-        return tuple(made)
+                written.append(file.path)
+        return tuple(written)
 
     def finish(self) -> None:
         """Remove the folder, when the installation is complete."""

@@ -61,11 +61,11 @@ def compare(recorded: PackageList, here: Installed) -> Missing:
     absent = [
         package for package in recorded.packages if not here.has(package, architecture_of(package, recorded, here))
     ]
-    mine = [package for package in absent if not is_of_hardware(package.name)]
+    software = [package for package in absent if not is_of_hardware(package.name)]
     names = {package.name for package in recorded.packages}
     return Missing(
-        wanted=tuple(package for package in mine if package.available),
-        not_to_be_had=tuple(package for package in mine if not package.available),
+        wanted=tuple(package for package in software if package.available),
+        not_to_be_had=tuple(package for package in software if not package.available),
         of_hardware=tuple(package for package in absent if is_of_hardware(package.name)),
         extra=tuple(sorted({name for name, _ in here.versions} - names)),
     )
