@@ -127,7 +127,7 @@ def _watched_words(watched: Watched) -> list[Any]:
 
 
 def _entry_line(row: Row) -> str:
-    """Return the line for a row. Raises ValueError, TypeError or AttributeError if a value has not its column's type.
+    """Return the line for a row. Raises ValueError, TypeError or AttributeError if a value has another type.
 
     No value can contain a newline.
     """

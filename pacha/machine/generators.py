@@ -18,7 +18,7 @@ from pacha.system.executable import find_program
 class Generator:
     """A program (``argv``) that makes ``what`` from the files at and below ``sources``.
 
-    ``is_listed``: it is only listed, not run. ``needs``: without this path the program fails, and nothing needs it.
+    ``is_listed``: it is only listed, not run. ``needs``: without this path nothing uses the files, and it would fail.
     """
 
     what: str

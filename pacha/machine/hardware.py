@@ -55,8 +55,8 @@ def cards(reader: Reader, path: str, content: bytes, inventory: Inventory) -> tu
 def same(recorded: Facts, here: Facts) -> bool:
     """Whether ``here`` are the facts of the machine that was ``recorded``, as far as they show.
 
-    It must have a card, a volume and the root file system of the recorded machine: a machine that was installed anew is
-    another one. Where neither has known cards or volumes, as containers, they are the same if their kind is the same.
+    It must have a card, a volume and the root file system of the recorded machine: after a new installation it is
+    another one. Where neither has known cards or volumes, as containers, their ``virtualisation`` must be the same.
     """
     if recorded.architecture != here.architecture:
         return False

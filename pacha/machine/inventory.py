@@ -199,7 +199,7 @@ _CHECKS: Mapping[Named, Callable[[Inventory, str], bool | None]] = {
 
 
 def _names(disk: Path) -> Mapping[str, frozenset[str]] | None:
-    """By folder of /dev/disk the names there, in lower case (a FAT's UUID is written in either)."""
+    """Return, by folder of /dev/disk, the names in it, in lower case: a FAT's UUID is written in either."""
     folders = listed(disk)
     if folders is None:
         return None

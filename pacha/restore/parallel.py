@@ -172,7 +172,7 @@ def _work(step: Step) -> int:
 
 
 def _take(take: Callable[[], Step], remaining: deque[Step], work: int) -> list[Step]:
-    """Let ``take`` remove ``remaining`` steps until they add up to ``work``. Return them."""
+    """Call ``take``, which removes one of the ``remaining`` steps, until they add up to ``work``. Return them."""
     taken: list[Step] = []
     while remaining and work > 0:
         taken.append(take())

@@ -21,7 +21,7 @@ from pacha.system import background
 def run_as(user: pwd.struct_passwd, work: Callable[[], Any]) -> Any:
     """Run ``work`` as ``user``, with only that user's groups, and return its value, which must be JSON.
 
-    A process that runs as ``user`` already needs no child. Raises the PachaError that ``work`` raises, and PachaError
+    A process that already runs as ``user`` needs no child. Raises the PachaError that ``work`` raises, and PachaError
     where this process belongs to neither root nor ``user``, or the child ended early.
     """
     if os.geteuid() == user.pw_uid:
@@ -88,7 +88,7 @@ def run_alone(work: Callable[[], object]) -> None:
 
 
 def _detach_and_end(work: Callable[[], object]) -> NoReturn:
-    """Run ``work`` in a child of this new process, and end at once, so that the child has no parent here."""
+    """Run ``work`` in a child of this new process, and end at once, so that init becomes the child's parent."""
     try:
         os.setsid()
         if os.fork() == 0:

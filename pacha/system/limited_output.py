@@ -63,7 +63,7 @@ def read_output(
 
     If it writes more than ``most`` bytes, it is killed, and the output has one byte more than ``most``. ``inherited``
     are descriptors that it keeps open. Raises OSError where it cannot be started, PachaError where the system starts no
-    more threads, and TimeoutError where it does not end in ``seconds``. It is killed with its whole process group.
+    more threads, and TimeoutError where it does not end in ``seconds``. Its whole process group is killed with it.
     """
     process = subprocess.Popen(
         argv,

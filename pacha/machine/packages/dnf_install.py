@@ -170,7 +170,7 @@ def _is_plain(name: str) -> bool:
 
 
 def _left_out(order: Order, chosen: Chosen, now: Installed) -> list[str]:
-    """The names of what was to be installed and is not here."""
+    """Return the names of the packages that were to be installed and are not."""
     asked = [package for package in order.missing.wanted if package.name not in chosen.not_to_be_had]
     return sorted(
         package.name for package in asked if not now.has(package, architecture_of(package, order.recorded, now))
