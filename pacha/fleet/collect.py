@@ -107,7 +107,10 @@ def collect(hosts_path: bytes, host: str, scratch: Path, known_tip: str, known_n
     head = {
         "tip": nodes[-1],
         "known": known_number + 1 if continues else 0,
-        "watched": [_watched_words(watched) for watched in snapshot.live],
+        "watched": [
+            [root.path.decode("latin-1"), root.single, root.repository, root.node, list(root.exclude)]
+            for root in snapshot.live
+        ],
         "packages": _packages(snapshot, reader),
     }
     lines = map(_dump, [head, *_snapshots(repository, nodes, first)])
@@ -119,11 +122,6 @@ def collect(hosts_path: bytes, host: str, scratch: Path, known_tip: str, known_n
 
 SEALED = b"sealed"  #: stands for the content of a sealed file, which can be neither compared nor searched
 _dump = partial(json.dumps, separators=(",", ":"))
-
-
-def _watched_words(watched: Watched) -> list[Any]:
-    path = watched.path.decode("latin-1")
-    return [path, watched.single, watched.repository, watched.node, list(watched.exclude)]
 
 
 def _entry_line(row: Row) -> str:

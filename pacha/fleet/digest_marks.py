@@ -12,7 +12,6 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
-from typing import Any
 
 from pacha.errors import DamagedError, LockedError, PachaError
 from pacha.server.check_results import node, open_folder
@@ -82,12 +81,11 @@ def _marks(text: str) -> Marks:
     values = message.decode(text)
     if values["version"] != _VERSION:
         raise ValueError("of a newer Pacha")
-    hosts = {host: _host_mark(mark) for host, mark in values["hosts"].items()}
+    hosts = {
+        host: HostMark(tip=node(mark["tip"]), fault=printable(mark["fault"]), at=_time(mark.get("at")))
+        for host, mark in values["hosts"].items()
+    }
     return Marks(at=_time(values["at"]), hosts=hosts)
-
-
-def _host_mark(mark: Mapping[str, Any]) -> HostMark:
-    return HostMark(tip=node(mark["tip"]), fault=printable(mark["fault"]), at=_time(mark.get("at")))
 
 
 def _time(value: object) -> float | None:
@@ -112,7 +110,8 @@ def opened(hosts_path: bytes, seconds: float = 0.0) -> Iterator[MarksFile]:
         ) from None
     try:
         _lock(folder, time.monotonic() + seconds)
-        _remove_leftovers(folder)
+        for leftover in (name for name in os.listdir(folder) if name.startswith(f".{_NAME}.")):
+            os.unlink(leftover, dir_fd=folder)  # of a killed run
         yield MarksFile(folder, path)
     finally:
         os.close(folder)
@@ -133,10 +132,3 @@ def _lock(folder: int, deadline: float) -> None:
             "Run this again when it is done.",
             code="digest-at-work",
         )
-
-
-def _remove_leftovers(folder: int) -> None:
-    """Remove what a killed run left."""
-    for name in os.listdir(folder):
-        if name.startswith(f".{_NAME}."):
-            os.unlink(name, dir_fd=folder)

@@ -77,7 +77,9 @@ def drift_below(
     watching = _Watching(fleet, chosen)
     for number, path in fleet.index.paths(folder):
         states = by_state(fleet, number, path)
-        if not states or (len(states) == 1 and len(states[0].hosts) == len(chosen)) or _is_ignored(rules, path):
+        if not states or (len(states) == 1 and len(states[0].hosts) == len(chosen)):
+            continue
+        if any(rules.match(name(each), each.lstrip(b"/"), each, each != path) for each in (path, *ancestors(path))):
             continue
         drift = _drift(path, states, chosen, watching, content_only=content_only)
         if len(drift.groups) > 1 and (not unlike or (unlike,) in [group.hosts for group in drift.groups]):
@@ -123,8 +125,10 @@ def _drift(
     path: bytes, found: Sequence[FoundPath], chosen: Sequence[IndexedHost], watching: _Watching, *, content_only: bool
 ) -> Drift:
     groups: dict[tuple[object, ...], list[FoundPath]] = {}
-    for path_found in found:
-        groups.setdefault(_key(path_found.state, content_only=content_only), []).append(path_found)
+    for each in found:
+        state = each.state
+        key = (state.kind, state.content, *(() if content_only else (state.owner, state.group, state.mode)))
+        groups.setdefault(key, []).append(each)
     merged = [
         HostGroup(hosts=tuple(sorted(host for each in members for host in each.hosts)), state=members[0].state)
         for members in groups.values()
@@ -139,11 +143,6 @@ def _drift(
 
 def _largest_first(groups: Iterable[HostGroup]) -> tuple[HostGroup, ...]:
     return tuple(sorted(groups, key=lambda group: (-len(group.hosts), group.hosts)))
-
-
-def _key(state: PathState, *, content_only: bool) -> tuple[object, ...]:
-    content = (state.kind, state.content)
-    return content if content_only else (*content, state.owner, state.group, state.mode)
 
 
 class _Watching:
@@ -168,10 +167,6 @@ def _is_excluded(rules: Rules, root: Watched, path: bytes) -> bool:
     return any(rules.match(name(each), root.relative(each), each, each != path) for each in (path, *above))
 
 
-def _is_ignored(rules: Rules, path: bytes) -> bool:
-    return any(rules.match(name(each), each.lstrip(b"/"), each, each != path) for each in (path, *ancestors(path)))
-
-
 def readable_diffs(
     fleet: Fleet, drifts: Sequence[Drift], faults: list[str]
 ) -> Mapping[tuple[bytes, bytes], tuple[bytes, ...]]:
@@ -182,7 +177,8 @@ def readable_diffs(
     wanted = list(_wanted(drifts))
     watched = {host.name: fleet.index.watched(host.id) for host in fleet.hosts}
     contents = Contents(fleet, wanted, watched)
-    texts = {sha: text.encode("latin-1") for sha, text in contents.each(_text) if text is not None}
+    answers = contents.each(lambda data: None if b"\0" in data else data.decode("latin-1"))
+    texts = {sha: text.encode("latin-1") for sha, text in answers if text is not None}
     faults += [f"{host}: {fault}" for host, fault in contents.faults.items()]
     diffs: dict[tuple[bytes, bytes], tuple[bytes, ...]] = {}
     for drift in drifts:
@@ -211,10 +207,6 @@ def _files(drift: Drift) -> list[FoundPath]:
         for group in drift.groups
         if group.state is not None and group.state.kind == Kind.FILE.value and group.state.content != SEALED
     ]
-
-
-def _text(data: bytes) -> str | None:
-    return None if b"\0" in data else data.decode("latin-1")
 
 
 def absolute(path: str) -> bytes:

@@ -6,7 +6,6 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Any
 
 from pacha.errors import UsageError
 from pacha.files.content import WHOLE_LIMIT
@@ -82,7 +81,8 @@ def grep(fleet: Fleet, pattern: re.Pattern[bytes], folders: Sequence[bytes], hos
     search.faults += [f"{host}: {fault}" for host, fault in contents.faults.items()]
     for file in files:
         if (lines := answers.get(file.state.content)) is not None:
-            search.matches.append(ContentMatch(file.path, file.hosts, tuple(_checked(lines))))
+            shown = tuple(MatchingLine(int(number), str(text).encode("latin-1", "replace")) for number, text in lines)
+            search.matches.append(ContentMatch(file.path, file.hosts, shown))
     return search
 
 
@@ -97,11 +97,6 @@ def matching_lines(pattern: re.Pattern[bytes], data: bytes) -> list[tuple[int, s
             if len(lines) == MOST_LINES:
                 break
     return lines or None
-
-
-def _checked(lines: Any) -> Iterator[MatchingLine]:
-    for number, text in lines:
-        yield MatchingLine(int(number), str(text).encode("latin-1", "replace"))
 
 
 def _files(fleet: Fleet, folders: Sequence[bytes], search: Search) -> Iterator[FoundPath]:

@@ -111,7 +111,8 @@ def _matches(history: History, pattern: re.Pattern[bytes], folders: Sequence[byt
     """Yield path, node, time and lines of each match, as JSON values."""
     revisions = list(history.revisions)
     for watched in history.watched(revisions[0]):
-        if watched.node is None or watched.repository == DATABASE or not _meets(watched, folders):
+        is_asked_for = is_within_any(watched.path, folders) or any(map(watched.holds, folders))
+        if watched.node is None or watched.repository == DATABASE or not is_asked_for:
             continue
         naming = Naming(
             history=history, name=watched.repository, node=watched.node,
@@ -122,10 +123,6 @@ def _matches(history: History, pattern: re.Pattern[bytes], folders: Sequence[byt
             if not data.startswith(HEADER) and (lines := matching_lines(pattern, data)) is not None:
                 first = naming.first(revision.brought_by)
                 yield [_path(watched, revision.name).decode("latin-1"), first.node, first.note.at, lines]
-
-
-def _meets(watched: Watched, folders: Sequence[bytes]) -> bool:
-    return is_within_any(watched.path, folders) or any(watched.holds(folder) for folder in folders)
 
 
 def _is_wanted(watched: Watched, folders: Sequence[bytes], name: bytes) -> bool:

@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from itertools import takewhile
 from pathlib import Path
 from typing import Any
@@ -161,7 +162,8 @@ class _Teller:
         lines: list[bytes] = []
         if not hidden and difference.letter in _CONTENT and self._room > 0:
             hidden, lines = self._lines(difference)
-        shown = [_line(line) for line in lines[:_MOST_LINES]] if self._room > 0 else []
+        safe = [secrecy.without_secrets(line.rstrip(b"\n")) for line in lines[:_MOST_LINES] if self._room > 0]
+        shown = [printable(line.decode("utf-8", "surrogateescape")[:_LONGEST_LINE], keep="\t") for line in safe]
         self._room -= sum(map(len, shown))
         path = escape(difference.path)[:_LONGEST_NAME]
         return [difference.letter, path, words, shown, len(lines) - len(shown), hidden]
@@ -170,7 +172,7 @@ class _Teller:
         if any(entry is not None and entry.sealed is not None for entry in (difference.old, difference.new)):
             return secrecy.BY_SEAL
         pairs = zip((difference.old, difference.new), self._sides, strict=True)
-        whys = (self._secret.why_hidden(difference.path, _modes(side)) for entry, side in pairs if entry)
+        whys = (self._secret.why_hidden(difference.path, partial(_mode, side)) for entry, side in pairs if entry)
         return next(filter(None, whys), "")
 
     def _lines(self, difference: Difference) -> tuple[str, list[bytes]]:
@@ -222,19 +224,11 @@ def _words(difference: Difference, *, hidden: bool) -> Iterator[str]:
     yield from map(_without_secrets, words) if words else (["time or attributes"] if difference.letter == "m" else [])
 
 
-def _modes(snapshot: Snapshot) -> Callable[[bytes], int | None]:
-    def mode_of(path: bytes) -> int | None:
-        entry = snapshot.entries.get(path) or snapshot.parents.get(path)
-        return entry.mode if entry else None
-
-    return mode_of
+def _mode(snapshot: Snapshot, path: bytes) -> int | None:
+    entry = snapshot.entries.get(path) or snapshot.parents.get(path)
+    return entry.mode if entry else None
 
 
 def _without_secrets(words: str) -> str:
     """Return ``words``, which are not a line of a diff, without what looks like a secret."""
     return secrecy.without_secrets(b" " + words.encode("utf-8", "surrogateescape"))[1:].decode("utf-8", "replace")
-
-
-def _line(line: bytes) -> str:
-    text = secrecy.without_secrets(line.rstrip(b"\n")).decode("utf-8", "surrogateescape")
-    return printable(text[:_LONGEST_LINE], keep="\t")

@@ -63,8 +63,10 @@ def open_index(path: str) -> Iterator[Index]:
 
 
 def _connected(path: str) -> sqlite3.Connection:
-    if not os.path.lexists(path):
-        _remove_companions(path)
+    if not os.path.lexists(path):  # what SQLite left beside one that somebody removed would go into the new one
+        for end in ("-wal", "-shm"):
+            with suppress(FileNotFoundError):
+                os.unlink(path + end)
     os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600))
     address = f"file:{quote(os.fsencode(path))}?mode=rw"
     connection = sqlite3.connect(address, timeout=_SECONDS, uri=True, isolation_level=None)
@@ -78,10 +80,3 @@ def _connected(path: str) -> sqlite3.Connection:
             return _connected(path)
         connection.executescript(f"BEGIN IMMEDIATE; {_SCHEMA} PRAGMA user_version = {_VERSION}; COMMIT;")
     return connection
-
-
-def _remove_companions(path: str) -> None:
-    """Remove what SQLite left beside a database that was removed: it would be taken for the new one's."""
-    for end in ("-wal", "-shm"):
-        with suppress(FileNotFoundError):
-            os.unlink(path + end)

@@ -72,7 +72,9 @@ class Secrecy:
     def why_hidden(self, path: bytes, mode_of: ModeOf) -> str:
         """Return why the content at ``path`` is not shown; "" if it may be. An unknown mode hides nothing."""
         folders = tuple(ancestors(path))
-        if _is_named_like_a_secret(name(path)):
+        component = name(path)
+        stem = _COPY.sub(b"", component[-_LONGEST_NAME:]) or component
+        if any(names.match(stem) for names in (SECRET_NAME, _NAMES)):
             return BY_NAME
         if any(self._rules.match(name(each), each.lstrip(b"/"), each, each != path) for each in (path, *folders)):
             return BY_RULE
@@ -90,11 +92,6 @@ def without_secrets(line: bytes) -> bytes:
     """Return a line of a diff as it may be shown: with its sign, and of a long line only the beginning."""
     seen = line[:LONGEST_LINE]
     return seen[:1] + LINE if _LINE.search(seen[1:]) else seen
-
-
-def _is_named_like_a_secret(component: bytes) -> bool:
-    stem = _COPY.sub(b"", component[-_LONGEST_NAME:])
-    return any(names.match(stem or component) for names in (SECRET_NAME, _NAMES))
 
 
 def _allows(mode: int | None, bit: int) -> bool:
