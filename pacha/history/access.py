@@ -49,7 +49,8 @@ def open_history(context: Context, host: str = "") -> Iterator[History]:
 @contextmanager
 def _remote_history(context: Context, host: str) -> Iterator[History]:
     """Fetch it under the lock: without it, another run would remove the staging directory."""
-    master = _master(context, host)
+    is_here = os.path.isdir(os.path.join(context.config.hosts_path, os.fsencode(host)))
+    master = connect(context, STANDALONE if is_here else context.master())
     with context.state.locked(10, only_looks=True), staged(context, host, master) as staging, limit_memory():
         history = history_of(host, False, _fetch_on_demand(staging), staging.folder)
         history.purges = cache(staging.purges)
@@ -117,17 +118,15 @@ def _fetched(staging: Staging, name: str, node: str) -> hg.Repository:
     return repository
 
 
-def _master(context: Context, host: str) -> Master:
-    """This machine, if it is a master with ``host``; else the configured master."""
-    if os.path.isdir(os.path.join(context.config.hosts_path, os.fsencode(host))):
-        return connect(context, STANDALONE)
-    return connect(context, context.master())
-
-
 def history_of(host: str, own: bool, open_: Open, folder: Path) -> History:
     """The history in the ``db`` that ``open_`` returns; ``folder`` is for temporary files. Raises PachaError."""
     repository = open_(DATABASE, "")
-    entries = {node: _entry(repository, node) for node in repository.revisions()}
+    entries: dict[str, hg.Revision | DamagedError] = {}
+    for node in repository.revisions():
+        try:
+            entries[node] = repository.revision(node)
+        except DamagedError as error:
+            entries[node] = error
     if not entries:
         raise PachaError(
             f"There is no snapshot of '{host}' yet.", hint="Make one, on that host: pacha push", code="never-pushed"
@@ -136,10 +135,3 @@ def history_of(host: str, own: bool, open_: Open, folder: Path) -> History:
     if len(faults) == len(entries):
         raise faults[0]
     return History(host=host, own=own, entries=entries, _open=open_, _folder=folder)
-
-
-def _entry(repository: hg.Repository, node: str) -> hg.Revision | DamagedError:
-    try:
-        return repository.revision(node)
-    except DamagedError as error:
-        return error

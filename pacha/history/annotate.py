@@ -7,7 +7,6 @@ it or a descendant. Content that was committed without a snapshot came in with t
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import partial
 
 from pacha.errors import DamagedError, UsageError
 from pacha.files.entry import Entry
@@ -39,9 +38,11 @@ def annotate(history: History, snapshot: Snapshot, entry: Entry, newest: hg.Revi
     lines = history.repository(watched.repository, node).annotate(node, name)
     if b"".join(line for _, line in lines) != text:
         raise _damaged(entry, watched)
+    revisions = list(history.revisions)
     naming = Naming(
         history=history, name=watched.repository, node=node,
-        revisions=_until(history, newest), watched=partial(_watched, history),
+        revisions=revisions[revisions.index(newest) :][::-1],  # oldest first
+        watched=lambda each: history.snapshot(each).watched,  # reads all of it: only an intact snapshot is named
     )  # fmt: skip
     first = {node: naming.first(node) for node in dict(lines)}
     return [AnnotatedLine(first[node], line) for node, line in lines]
@@ -59,17 +60,6 @@ def _text(history: History, snapshot: Snapshot, entry: Entry) -> bytes:
     if text.count(b"\n") > _MOST_LINES:
         raise _refused(entry, f"it has more than {_MOST_LINES:,} lines")
     return text
-
-
-def _watched(history: History, revision: hg.Revision) -> tuple[Watched, ...]:
-    """What a snapshot watches. Reads all of it, so that only an intact snapshot is named."""
-    return history.snapshot(revision).watched
-
-
-def _until(history: History, newest: hg.Revision) -> list[hg.Revision]:
-    """The readable snapshots up to ``newest``, oldest first."""
-    revisions = list(history.revisions)
-    return revisions[revisions.index(newest) :][::-1]
 
 
 def _refused(entry: Entry, why: str) -> UsageError:

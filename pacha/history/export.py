@@ -93,9 +93,10 @@ def _header(entry: Entry, names: _AccountNames, link: bytes | None) -> bytes:
     info.linkname = _ascii(target, "target")
     if entry.device is not None:
         info.devmajor, info.devminor = os.major(entry.device), os.minor(entry.device)
+    sign = b"-" if entry.mtime_ns < 0 else b""
     records = {
         b"path": path,
-        b"mtime": _seconds(entry.mtime_ns),
+        b"mtime": b"%s%d.%09d" % (sign, *divmod(abs(entry.mtime_ns), 10**9)),
         b"uid": b"%d" % entry.uid,
         b"gid": b"%d" % entry.gid,
         b"uname": entry.owner or b"",
@@ -156,8 +157,3 @@ class _AccountNames:
 def _ascii(name: bytes, otherwise: str) -> str:
     """``name`` if a plain header has room for it, else the word ``otherwise``."""
     return name.decode("ascii") if name.isascii() and len(name) <= _LONGEST_NAME else otherwise
-
-
-def _seconds(nanoseconds: int) -> bytes:
-    sign, rest = (b"-", -nanoseconds) if nanoseconds < 0 else (b"", nanoseconds)
-    return b"%s%d.%09d" % (sign, rest // 10**9, rest % 10**9)

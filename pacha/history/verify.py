@@ -6,8 +6,7 @@ from dataclasses import dataclass
 
 from pacha.errors import Concern, PachaError
 from pacha.files import entry_changes, keyed, scan
-from pacha.files.entry import Entry
-from pacha.files.entry_changes import Aspect, Change
+from pacha.files.entry_changes import Aspect
 from pacha.files.name_service import known_names
 from pacha.files.owners import Accounts
 from pacha.files.scanned import Scan
@@ -52,16 +51,11 @@ def _differences(snapshot: Snapshot, result: Scan) -> list[Concern]:
         old, new = snapshot.entries.get(path), result.entries.get(path)
         if old is None or new is None:
             differences.append(Concern(path, "is new" if old is None else "is gone"))
-        elif changes := entry_changes.differences(old, _as_recorded(old, new)):
-            words = [f"sealed {change}" if _is_of_seal(old, change) else str(change) for change in changes]
+            continue
+        is_sealed = old.sealed is not None  # with its attributes: their digest is the content's
+        compared = new._replace(xattrs=keyed.clear(new.xattrs)) if is_sealed else new
+        if changes := entry_changes.differences(old, compared):
+            sealed = Aspect.CONTENT if is_sealed else None
+            words = [f"sealed {change}" if change.aspect is sealed else str(change) for change in changes]
             differences.append(Concern(path, ", ".join(words)))
     return differences
-
-
-def _as_recorded(old: Entry, new: Entry) -> Entry:
-    """``new`` without the attributes that are sealed with the content of ``old``: their digest is the content's."""
-    return new._replace(xattrs=keyed.clear(new.xattrs)) if old.sealed is not None else new
-
-
-def _is_of_seal(old: Entry, change: Change) -> bool:
-    return old.sealed is not None and change.aspect is Aspect.CONTENT
