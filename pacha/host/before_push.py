@@ -46,19 +46,15 @@ def _sorted_out(files: list[tuple[bytes, Path]], trusted: frozenset[int]) -> Bef
         status = os.lstat(path)
         if why := programs.passed_over(name, status.st_mode):
             passed_over.append(f"{escape(name)} ({why})")
-        elif why := _not_trusted(path, status, trusted):
+        elif stat.S_ISLNK(status.st_mode):
+            refused.append(_refused(path, "it is a link: copy the program instead"))
+        elif not stat.S_ISREG(status.st_mode):
+            refused.append(_refused(path, "it is not a file"))
+        elif why := open_to(path, status, trusted):
             refused.append(_refused(path, why))
         else:
             run.append(path)
     return BeforePush(tuple(run), tuple(refused), tuple(passed_over))
-
-
-def _not_trusted(path: Path, status: os.stat_result, trusted: frozenset[int]) -> str:
-    if stat.S_ISLNK(status.st_mode):
-        return "it is a link: copy the program instead"
-    if not stat.S_ISREG(status.st_mode):
-        return "it is not a file"
-    return open_to(path, status, trusted)
 
 
 def _refused(path: Path, why: str) -> Concern:

@@ -94,13 +94,10 @@ def _rebuilds(state: StateFolder, last: Snapshot) -> list[Check]:
 
 
 def _space(context: Context) -> Iterator[Check]:
-    for kind, folder in (("state folder", context.state.path), ("temporary folder", _temporary())):
+    temporary = Path(os.path.abspath(os.environ.get("TMPDIR") or "/tmp"))  # noqa: S108
+    for kind, folder in (("state folder", context.state.path), ("temporary folder", temporary)):
         place = next(directory for directory in (folder, *folder.parents) if directory.exists())
         yield room(f"the {kind} {escape(folder)}", shutil.disk_usage(place).free, "Make room there.")
-
-
-def _temporary() -> Path:
-    return Path(os.path.abspath(os.environ.get("TMPDIR") or "/tmp"))  # noqa: S108
 
 
 def _schedule() -> Check:

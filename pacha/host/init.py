@@ -136,7 +136,9 @@ def make_key(path: Path, comment: str) -> bool:
     """Make an ed25519 key without a passphrase, as no job can type one; False if it exists. Raises PachaError."""
     if os.path.lexists(path):
         return False
-    private, public = _new_key()
+    key = Ed25519PrivateKey.generate()  # a fresh machine may not have ssh-keygen(1)
+    public = key.public_key().public_bytes(Encoding.OpenSSH, PublicFormat.OpenSSH)
+    private = key.private_bytes(Encoding.PEM, PrivateFormat.OpenSSH, NoEncryption())
     try:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         replace_file(path, private, overwrite=False)
@@ -149,13 +151,6 @@ def make_key(path: Path, comment: str) -> bool:
             code="key-folder-not-made",
         ) from None
     return True
-
-
-def _new_key() -> tuple[bytes, bytes]:
-    """The private and the public half of a new key, as ssh-keygen(1) writes them: a fresh machine may not have it."""
-    key = Ed25519PrivateKey.generate()
-    public = key.public_key().public_bytes(Encoding.OpenSSH, PublicFormat.OpenSSH)
-    return key.private_bytes(Encoding.PEM, PrivateFormat.OpenSSH, NoEncryption()), public
 
 
 def public_half(path: Path) -> str:

@@ -47,7 +47,11 @@ def _examine(master: Master, host: str, hosts_path: str) -> Iterator[Check]:
     ahead = examined.clock - (began + time.time()) / 2
     user = f" --user {master.label.partition('@')[0]}" if "@" in master.label else ""
     yield from _programs(examined)
-    yield from _key(examined, host)
+    if PUSH not in examined.may:
+        cure = f"Let it, or another key, in to push, on the master: pacha add-host {host} --key FILE --install ACCOUNT"
+        yield look("key", "it may rebuild, not push", cure)
+    if REBUILD not in examined.may:
+        yield Check(about="key", result="it may push, not rebuild: a rebuild needs another key")
     yield from _hosts_folder(examined, host, hosts_path, user)
     yield _clock(ahead)
     if examined.free is not None:
@@ -72,14 +76,6 @@ def _plain_programs(mercurial: str, missing: Sequence[str]) -> Iterator[Check]:
         yield look("programs", f"there is no {name}", cure)
     if not missing:
         yield Check(about="programs", result="scp and the other commands of a plain account are there")
-
-
-def _key(examined: Examined, host: str) -> Iterator[Check]:
-    if PUSH not in examined.may:
-        cure = f"Let it, or another key, in to push, on the master: pacha add-host {host} --key FILE --install ACCOUNT"
-        yield look("key", "it may rebuild, not push", cure)
-    if REBUILD not in examined.may:
-        yield Check(about="key", result="it may push, not rebuild: a rebuild needs another key")
 
 
 def _hosts_folder(examined: Examined, host: str, hosts_path: str, user: str) -> Iterator[Check]:

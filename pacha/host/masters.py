@@ -29,7 +29,7 @@ def connect(context: Context, master: str) -> Master:
     if master == STANDALONE:
         from pacha.wire.local_master import LocalMaster  # without SSH
 
-        return LocalMaster(config.hosts_path, _create)
+        return LocalMaster(config.hosts_path, lambda path: hg.Repository.open(path, create=True))
     from pacha.wire.plain_account import PlainAccount  # not for a master on this machine
     from pacha.wire.ssh_master import SshMaster
 
@@ -75,7 +75,3 @@ def _remember_greeting(context: Context, label: str, greets: bool) -> None:
     with suppress(OSError):
         if not context.state.is_read_only:
             context.state.update(greeted=(*labels, label) if greets else labels)
-
-
-def _create(path: str) -> None:
-    hg.Repository.open(path, create=True)

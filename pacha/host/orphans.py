@@ -11,6 +11,7 @@ import grp
 import os
 import pwd
 from collections.abc import Collection, Iterable
+from contextlib import suppress
 from itertools import chain
 
 from pacha.files.user_namespace import OVERFLOW, ranges
@@ -53,15 +54,12 @@ def _is_unsettled(orphan: Orphans) -> bool:
     name = None if orphan.target else _name(orphan)
     if name is not None and (name == orphan.name or orphan.number >= FIRST):
         return False  # an account has the number now
-    return any(_number(path, orphan.is_group) == orphan.number for path in orphan.paths)
-
-
-def _number(path: bytes, is_group: bool) -> int | None:
-    try:
-        status = os.lstat(path)
-    except OSError:
-        return None
-    return status.st_gid if is_group else status.st_uid
+    for path in orphan.paths:
+        with suppress(OSError):
+            status = os.lstat(path)
+            if orphan.number == (status.st_gid if orphan.is_group else status.st_uid):
+                return True
+    return False
 
 
 def _name(orphan: Orphans) -> bytes | None:

@@ -99,17 +99,13 @@ def keep_recorded(
         return scanned, frozenset()
     entries, still = dict(scanned), set()
     for path, mark in sorted(marks.items()):
-        if path in recorded and _mark(scanned.get(path)) == mark and _has_place(path, entries, recorded):
+        folder = os.path.dirname(path)
+        parent = entries.get(folder)  # a snapshot has no entries without their directory
+        has_place = folder not in recorded or (parent is not None and parent.kind is Kind.DIRECTORY)
+        if path in recorded and _mark(scanned.get(path)) == mark and has_place:
             entries[path] = recorded[path]
             still.add(path)
     return entries, frozenset(still)
-
-
-def _has_place(path: bytes, entries: Mapping[bytes, Entry], recorded: Mapping[bytes, Entry]) -> bool:
-    """Whether the recorded parent of ``path`` is still a directory: a snapshot has no entries without one."""
-    folder = os.path.dirname(path)
-    now = entries.get(folder)
-    return folder not in recorded or (now is not None and now.kind is Kind.DIRECTORY)
 
 
 def in_numbers_of(

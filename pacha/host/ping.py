@@ -33,7 +33,11 @@ def call(url: str, *, failed: bool) -> str:
     problem: list[str] = ["no answer in time"]
 
     def ask() -> None:
-        problem[0] = _ask(_for_failure(url) if failed else url)
+        address = url
+        if failed:
+            parts = urlsplit(url)
+            address = urlunsplit(parts._replace(path=parts.path.rstrip("/") + "/fail"))
+        problem[0] = _ask(address)
 
     caller = threading.Thread(target=ask, daemon=True)  # looking up a name has no time limit
     try:
@@ -42,11 +46,6 @@ def call(url: str, *, failed: bool) -> str:
     except RuntimeError as error:  # no thread is left
         problem[0] = one_line(str(error))
     return f"pacha.ping could not be called: {problem[0]}" if problem[0] else ""
-
-
-def _for_failure(url: str) -> str:
-    parts = urlsplit(url)
-    return urlunsplit(parts._replace(path=parts.path.rstrip("/") + "/fail"))
 
 
 def _ask(url: str) -> str:

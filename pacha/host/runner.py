@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import subprocess
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -76,9 +76,10 @@ def _ask_systemd(question: str) -> str:
 
 
 def _cron(root: Path) -> Idle | None:
-    if _has_generator(root):
+    if schedule.uses_systemd(root) and any((root / folder / _GENERATOR).exists() for folder in ("lib", "usr/lib")):
         return None
-    daemons = list(_installed_daemons(root))
+    places = (root / folder / name for name in _DAEMONS for folder in _PROGRAMS)
+    daemons = [place for place in places if os.path.lexists(place)]
     if not daemons:
         return Idle("no cron daemon is installed", f"Install one (Debian: apt-get install cron), {_ELSE}")
     if all(os.path.basename(os.path.realpath(daemon)) == _BUSYBOX for daemon in daemons):
@@ -88,17 +89,6 @@ def _cron(root: Path) -> Idle | None:
         return None
     name = daemons[0].name
     return Idle(f"{name} does not run", f"Start it, now and at each boot (service {name} start), {_ELSE}")
-
-
-def _has_generator(root: Path) -> bool:
-    if not schedule.uses_systemd(root):
-        return False
-    return any((root / folder / _GENERATOR).exists() for folder in ("lib", "usr/lib"))
-
-
-def _installed_daemons(root: Path) -> Iterator[Path]:
-    places = (root / folder / name for name in _DAEMONS for folder in _PROGRAMS)
-    return (place for place in places if os.path.lexists(place))
 
 
 def _is_running(daemons: list[Path], processes: Path = Path("/proc")) -> bool | None:

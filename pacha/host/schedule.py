@@ -127,7 +127,10 @@ def job(root: Path, host: str, frequency: float = _DEFAULT_HOURS, config: str | 
     """The job of this installation of Pacha; ``config`` becomes its --config."""
     options = ("--config", os.path.abspath(config)) if config else ()
     environment = {name: os.path.abspath(os.environ[name]) for name in _VARIABLES if os.environ.get(name)}
-    new_job = Job(root, (_program(), *options), host, frequency, environment)
+    running, usual = program(), shutil.which("pacha")
+    if usual and os.path.isabs(usual) and os.path.samefile(usual, running):
+        running = usual  # an upgrade keeps the path of the one in PATH
+    new_job = Job(root, (running, *options), host, frequency, environment)
     if any(not word.isprintable() for word in (*new_job.command, *environment.values())):
         raise PachaError(
             "The job cannot be written.",
@@ -136,12 +139,6 @@ def job(root: Path, host: str, frequency: float = _DEFAULT_HOURS, config: str | 
             code="invalid-job-name",
         )
     return new_job
-
-
-def _program() -> str:
-    """The path of Pacha: the one in PATH, which an upgrade keeps, if it is this program."""
-    running, usual = program(), shutil.which("pacha")
-    return usual if usual and os.path.isabs(usual) and os.path.samefile(usual, running) else running
 
 
 def uses_systemd(root: Path) -> bool:
@@ -162,7 +159,10 @@ def install(job: Job, systemd: bool, apt: bool) -> list[Path]:
     remove(job.root, keeping=[*files, APT], systemd=systemd)
     written = [job.root / name for name, text in files.items() if _write(job.root / name, text)]
     if systemd:
-        _want(job.root / WANTED)
+        enabled = job.root / WANTED
+        if not os.path.lexists(enabled):  # as ``systemctl enable``, without a running systemd
+            enabled.parent.mkdir(mode=0o755, exist_ok=True)
+            enabled.symlink_to("../pacha-push.timer")
         _tell_systemd(job.root, ["restart", "pacha-push.timer"])
     return written
 
@@ -242,13 +242,6 @@ def _write(path: Path, text: str) -> bool:
             f"{name} cannot be written.", error.strerror or "", hint, code="schedule-not-written"
         ) from None
     return True
-
-
-def _want(link: Path) -> None:
-    """Do what ``systemctl enable`` does, without a running systemd."""
-    if not os.path.lexists(link):
-        link.parent.mkdir(mode=0o755, exist_ok=True)
-        link.symlink_to("../pacha-push.timer")
 
 
 def _tell_systemd(root: Path, *orders: list[str]) -> None:

@@ -32,14 +32,11 @@ class SigningKey:
         """Its name, by the public half beside it; "" where that cannot be read."""
         public = self.path if self.path.endswith(".pub") else f"{self.path}.pub"
         try:
-            with open(public, "rb", opener=_opener) as file:
+            # O_NONBLOCK: do not wait for a FIFO
+            with open(public, "rb", opener=lambda path, flags: os.open(path, flags | os.O_NONBLOCK)) as file:
                 return signature.fingerprint(signature.public_key(file.read(_MOST_BYTES)))
         except (OSError, ValueError):
             return ""
-
-
-def _opener(path: str, flags: int) -> int:
-    return os.open(path, flags | os.O_NONBLOCK)  # do not wait for a FIFO
 
 
 def own_key(config: Config) -> SigningKey | None:

@@ -104,20 +104,16 @@ def status(context: Context) -> Status:
 
 def _master(context: Context, name: str, state: HostState) -> MasterStatus:
     master = state.masters.get(name, MasterState())
-    newest = master.sent.get(DATABASE)
+    newest, unsent = master.sent.get(DATABASE), 0
+    repository = context.state.repository(DATABASE)
+    if state.tip and newest != state.tip and not is_absent(repository):
+        nodes = list(hg.Repository.open(repository, heal=False).revisions())
+        unsent = nodes.index(newest) if newest in nodes else len(nodes)
     return MasterStatus(
         name=name,
         succeeded=master.succeeded,
         tried=master.tried,
         failure=master.failure,
-        unsent=_newer(context, newest) if state.tip and newest != state.tip else 0,
+        unsent=unsent,
         current=bool(state.tip) and newest == state.tip,
     )
-
-
-def _newer(context: Context, node: str | None) -> int:
-    """How many snapshots were made here since ``node``."""
-    if is_absent(context.state.repository(DATABASE)):
-        return 0
-    nodes = list(hg.Repository.open(context.state.repository(DATABASE), heal=False).revisions())
-    return nodes.index(node) if node in nodes else len(nodes)
