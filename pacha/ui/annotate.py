@@ -8,7 +8,7 @@ from typing import Any
 from pacha.history.annotate import AnnotatedLine
 from pacha.store import change_list
 from pacha.text import local_second, printable
-from pacha.ui.console import at_terminal, styled
+from pacha.ui.console import at_terminal, content_line, styled
 from pacha.ui.history import utc
 
 
@@ -19,7 +19,7 @@ def lines(annotated: Sequence[AnnotatedLine]) -> Iterator[bytes]:
     for line in annotated:
         revision, text = line.revision, line.text.removesuffix(b"\n")
         if not raw:
-            text = printable(text.decode("utf-8", "surrogateescape"), keep="\t").encode("utf-8")
+            text = content_line(text).encode("utf-8")
         start = f"{local_second(revision.note.at)}  {printable(revision.note.user):<{width}}  "
         yield f"{styled(revision.node[:12], 'yellow')}  {start}".encode() + text + b"\n"
 

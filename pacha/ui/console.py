@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import click
 
 from pacha.errors import Concern, PachaError
-from pacha.text import escape
+from pacha.text import escape, printable
 
 if TYPE_CHECKING:
     from pacha.store.snapshot import Changes
@@ -149,6 +149,11 @@ def styled(text: str, colour: str | None) -> str:
     if colour is None or not is_coloured():
         return text
     return click.style(text, bold=True) if colour == "bold" else click.style(text, fg=colour)
+
+
+def content_line(line: bytes) -> str:
+    """A line of content, or of its diff, without its end; safe to print."""
+    return printable(line.rstrip(b"\n").decode("utf-8", "surrogateescape"), keep="\t")
 
 
 def diff_line(text: str) -> str:

@@ -94,19 +94,14 @@ def host_lines(host: HostDigest) -> Iterator[str]:
     if len(host.notes) < host.snapshots:
         yield f"  and {host.snapshots - len(host.notes)} earlier snapshots"
     for path in host.paths:
-        yield from _path_lines(path)
+        yield f"  {path.letter} {path.path}{notes(path)}"
+        yield from (f"      {diff_line(line)}" for line in path.lines)
+        if path.cut:
+            yield f"      and {path.cut} more lines"
     if host.left_out:
         yield f"  and {host.left_out} more paths (pacha changes --hosts {host.host} -v)"
     yield from (f"  P {package}" for package in host.packages)
     yield from (f"  changed and changed back: {name}" for name in host.back)
-
-
-def _path_lines(path: PathChange) -> Iterator[str]:
-    yield f"  {path.letter} {path.path}{notes(path)}"
-    for line in path.lines:
-        yield f"      {diff_line(line)}"
-    if path.cut:
-        yield f"      and {path.cut} more lines"
 
 
 def notes(path: PathChange) -> str:

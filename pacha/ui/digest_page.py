@@ -8,7 +8,7 @@ from datetime import datetime, timezone
 from hashlib import sha256
 
 from pacha.fleet.digest import Digest
-from pacha.fleet.digest_reply import HostDigest, PathChange
+from pacha.fleet.digest_reply import HostDigest
 from pacha.text import local_minute
 from pacha.ui import html
 from pacha.ui.digest import fitting, heading, notes, summary
@@ -82,16 +82,12 @@ def _host(host: HostDigest) -> Iterator[str]:
     items += [f"and {host.snapshots - len(items)} earlier snapshots"] if len(items) < host.snapshots else []
     yield html.wrapped("ul", "".join(html.element("li", item) for item in items), "dim")
     for path in host.paths:
-        yield from _path(path)
+        name = html.element("span", f"{path.letter} {path.path}", "path")
+        yield html.wrapped("p", name + html.element("span", notes(path), "dim"))
+        yield html.diff(path.lines, path.cut)
     if host.left_out:
         yield html.element("p", f"and {host.left_out} more paths", "warn")
     for title, words in (("Packages", host.packages), ("Changed and changed back", host.back)):
         if words:
             listed = "".join(html.element("li", word, "path") for word in words)
             yield html.element("p", title) + html.wrapped("ul", listed)
-
-
-def _path(path: PathChange) -> Iterator[str]:
-    name = html.element("span", f"{path.letter} {path.path}", "path")
-    yield html.wrapped("p", name + html.element("span", notes(path), "dim"))
-    yield html.diff(path.lines, path.cut)

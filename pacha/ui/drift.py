@@ -7,8 +7,8 @@ from typing import Any
 
 from pacha.fleet.drift import Drift, HostGroup
 from pacha.fleet.index import PathState
-from pacha.text import escape, printable
-from pacha.ui.console import at_terminal, columns, diff_line, styled, wrapped
+from pacha.text import escape
+from pacha.ui.console import at_terminal, columns, content_line, diff_line, styled, wrapped
 from pacha.ui.fleet import host_list, number_of_hosts, state_json, state_text
 
 Diffs = Mapping[tuple[bytes, bytes], tuple[bytes, ...]]
@@ -22,10 +22,11 @@ def drift_lines(drift: Drift, diffs: Diffs) -> Iterator[str]:
     width = max(len(number_of_hosts(len(group.hosts))) for group in drift.groups)
     reference = next((group.state for group in drift.groups if group.state and group.state.kind == "f"), None)
     for group in drift.groups:
-        yield from _folded(f"  {number_of_hosts(len(group.hosts)):>{width}}  {_what(group)}", host_list(group.hosts))
+        what = state_text(group.state) if group.state else group.version or "nothing"
+        yield from _folded(f"  {number_of_hosts(len(group.hosts)):>{width}}  {what}", host_list(group.hosts))
         if reference and group.state:
             for line in diffs.get((reference.content, group.state.content), ()):
-                yield f"    {diff_line(_printable(line))}"
+                yield f"    {diff_line(content_line(line))}"
     if drift.unwatched:
         yield from _folded(f"  not watched on {number_of_hosts(len(drift.unwatched))}:", host_list(drift.unwatched))
 
@@ -51,12 +52,8 @@ def _group_json(group: HostGroup, reference: PathState | None, diffs: Diffs) -> 
         "hosts": list(group.hosts),
         "state": state_json(group.state) if group.state else None,
         "version": group.version or None,
-        "diff": [_printable(line) for line in diffs.get(key, ())],
+        "diff": [content_line(line) for line in diffs.get(key, ())],
     }
-
-
-def _what(group: HostGroup) -> str:
-    return state_text(group.state) if group.state else group.version or "nothing"
 
 
 def _folded(start: str, rest: str) -> Iterator[str]:
@@ -66,7 +63,3 @@ def _folded(start: str, rest: str) -> Iterator[str]:
     else:
         yield start
         yield wrapped("      ", rest, 6)
-
-
-def _printable(line: bytes) -> str:
-    return printable(line.rstrip(b"\n").decode("utf-8", "surrogateescape"), keep="\t")

@@ -29,7 +29,10 @@ def name_lines(match: ContentMatch) -> Iterator[str]:
 def search_json(search: Search) -> dict[str, Any]:
     """A search as JSON values; a text that is not UTF-8 has escapes, as on the screen."""
     return {
-        "matches": [_match_json(match) for match in search.matches],
+        "matches": [
+            {"path": escape(match.path), "hosts": list(match.hosts), **_lines_json(match.lines)}
+            for match in search.matches
+        ],
         "without": search.without,
         "too_large": search.large,
         "sealed": search.sealed,
@@ -47,10 +50,6 @@ def history_match_json(match: HistoryMatch) -> dict[str, Any]:
     """The same as JSON values."""
     snapshot = {"id": match.node, "at": utc(match.at)}
     return {"path": escape(match.path), "snapshot": snapshot, **_lines_json(match.lines)}
-
-
-def _match_json(match: ContentMatch) -> dict[str, Any]:
-    return {"path": escape(match.path), "hosts": list(match.hosts), **_lines_json(match.lines)}
 
 
 def _lines_json(lines: Sequence[MatchingLine]) -> dict[str, Any]:

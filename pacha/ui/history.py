@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime, timezone
 from itertools import chain
 from typing import Any
@@ -19,7 +19,7 @@ from pacha.machine.packages.changes import PackageChange
 from pacha.store import change_list
 from pacha.store.purges import Purge
 from pacha.text import escape, local_minute, local_second, printable
-from pacha.ui.console import at_terminal, columns, diff_line, styled, wrapped
+from pacha.ui.console import at_terminal, columns, content_line, diff_line, styled, wrapped
 
 _AGES = (("year", 365 * 86400), ("month", 30 * 86400), ("week", 7 * 86400), ("day", 86400), ("hour", 3600))
 _KINDS = {
@@ -61,7 +61,11 @@ def log_line(entry: LogEntry, host: str, now: float) -> bytes:
 
     A narrow terminal gets no seconds, age and host; a line that is still too long is wrapped.
     """
-    counts = ", ".join(_counted(entry.touched)) or "no path"
+    words = [
+        change_list.number_of_packages(number) if word == change_list.PACKAGES else f"{number} {word}"
+        for word, number in entry.touched.items()
+    ]
+    counts = ", ".join(words) or "no path"
     if at_terminal() and columns() < _WIDE:
         line = f"{local_minute(entry.at)}  {counts}, by {printable(entry.user)}"
     else:
@@ -72,11 +76,6 @@ def log_line(entry: LogEntry, host: str, now: float) -> bytes:
     if at_terminal() and len(start + line) > columns():
         line = wrapped(start, line, len(start)).removeprefix(start)
     return f"{styled(start.strip(), 'yellow')}  {line}\n".encode()
-
-
-def _counted(touched: Mapping[str, int]) -> Iterator[str]:
-    for word, number in touched.items():
-        yield change_list.number_of_packages(number) if word == change_list.PACKAGES else f"{number} {word}"
 
 
 def purge_line(purge: Purge) -> bytes:
@@ -135,7 +134,7 @@ def difference_lines(difference: Difference, old: Side, new: Side) -> Iterator[b
         yield _line(f"--- a{name}\t{old.label}" if _is_file(before) else "--- /dev/null", "bold")
         yield _line(f"+++ b{name}\t{new.label}" if _is_file(after) else "+++ /dev/null", "bold")
         for line in difference.hunks:
-            yield line if raw else _content_line(line)
+            yield line if raw else f"{diff_line(content_line(line))}\n".encode()
 
 
 def package_lines(changes: Sequence[PackageChange]) -> Iterator[bytes]:
@@ -204,12 +203,6 @@ def _time(nanoseconds: int) -> str:
         return local_second(seconds) + f".{rest:09d}"
     except (OverflowError, ValueError, OSError):
         return f"{seconds}.{rest:09d}"
-
-
-def _content_line(line: bytes) -> bytes:
-    """A line of content for a terminal."""
-    text = printable(line.rstrip(b"\n").decode("utf-8", "surrogateescape"), keep="\t")
-    return diff_line(text).encode("utf-8") + b"\n"
 
 
 def _line(text: str, colour: str | None = None) -> bytes:

@@ -58,12 +58,13 @@ def _aligned(rows: list[tuple[str, ...]]) -> list[str]:
 
 
 def _row(host: HostStatus) -> tuple[str, ...]:
-    beat = host.heartbeat
+    beat, checked = host.heartbeat, host.checked
+    sealed = str(checked.sealed) if checked and checked.tip else "-"
+    signed = (checked and checked.signature) or "-"
     counts = (str(beat.paths), str(beat.files), size_text(beat.size)) if beat and beat.paths else ("-", "-", "-")
     return (
         host.host, host.state.value, moment(beat.at if beat else 0), moment(beat.made if beat else 0),
-        f"{beat.frequency:g} h" if beat else "-", *counts, _sealed(host.checked), _signed(host.checked),
-        _when_checked(host.checked), remark(host),
+        f"{beat.frequency:g} h" if beat else "-", *counts, sealed, signed, _when_checked(checked), remark(host),
     )  # fmt: skip
 
 
@@ -79,16 +80,6 @@ def problem(host: HostStatus) -> str:
     """What is wrong with a host, in one line."""
     since = f"last push {moment(host.heartbeat.at)}" if host.heartbeat else ""
     return "; ".join(filter(None, [host.state.value, since, remark(host)]))
-
-
-def _sealed(checked: CheckResult | None) -> str:
-    """How many files the last check found sealed."""
-    return str(checked.sealed) if checked and checked.tip else "-"
-
-
-def _signed(checked: CheckResult | None) -> str:
-    """What the last check found of the signature."""
-    return (checked and checked.signature) or "-"
 
 
 def _when_checked(checked: CheckResult | None) -> str:

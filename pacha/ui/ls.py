@@ -48,12 +48,9 @@ def _row(entry: Entry) -> tuple[str, ...]:
     path = escape(entry.path) + (f" -> {escape(entry.target)}" if entry.kind is Kind.SYMLINK and entry.target else "")
     owner = str(entry.uid) if entry.owner is None else escape(entry.owner)
     group = str(entry.gid) if entry.group is None else escape(entry.group)
-    mode = mode_text(entry.kind.value, entry.mode) + ("+" if _has_acl(entry) else " ")
+    has_acl = any(name.startswith(b"system.posix_acl") for name, _ in entry.xattrs)
+    mode = mode_text(entry.kind.value, entry.mode) + ("+" if has_acl else " ")
     return mode, owner, group, str(entry.size), _time(entry.mtime_ns), path
-
-
-def _has_acl(entry: Entry) -> bool:
-    return any(name.startswith(b"system.posix_acl") for name, _ in entry.xattrs)
 
 
 def _time(nanoseconds: int) -> str:

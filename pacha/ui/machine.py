@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from pacha.machine.facts import Card, Facts
+from pacha.machine.facts import Facts
 from pacha.machine.volumes import Volume
 from pacha.rebuild.machine import Machines
 from pacha.text import enumerated, masked
@@ -19,7 +19,8 @@ def facts_lines(facts: Facts) -> Iterator[str]:
     yield f"Kernel:       {_shown(facts.kernel) or 'unknown'}"
     yield f"Machine:      {_hardware(facts)}"
     yield f"Host name:    {_shown(facts.hostname) or 'unknown'}"
-    yield from _lines("Network:", [_card(card) for card in facts.cards])
+    cards = [(_shown(card.name), _shown(card.mac), f"({_shown(card.driver) or 'no driver'})") for card in facts.cards]
+    yield from _lines("Network:", [" ".join(filter(None, words)) for words in cards])
     if facts.volumes is None:
         yield "Volumes:      unknown: the machine does not tell, as in a container"
     else:
@@ -35,7 +36,12 @@ def machines_line(host: str, machines: Machines) -> str:
 
 
 def _summary(facts: Facts) -> str:
-    return ", ".join(filter(None, (f"{_system(facts)} on {_hardware(facts)}", _root(facts))))
+    words = f"{_system(facts)} on {_hardware(facts)}"
+    root = next((volume for volume in facts.volumes or () if "/" in volume.mounted), None)
+    if root is None:
+        return words
+    name = f"UUID {_shown(root.uuid)}" if root.uuid else _name(root)
+    return f"{words}, root on {name}"
 
 
 def _system(facts: Facts) -> str:
@@ -46,18 +52,6 @@ def _system(facts: Facts) -> str:
 def _hardware(facts: Facts) -> str:
     machine = _shown(facts.virtualisation) or "an unknown machine"
     return machine + (f" ({firmware})" if (firmware := _FIRMWARE.get(facts.firmware)) else "")
-
-
-def _root(facts: Facts) -> str:
-    """The name of the volume with the root file system, "" where it is not known."""
-    root = next((volume for volume in facts.volumes or () if "/" in volume.mounted), None)
-    if root is None:
-        return ""
-    return f"root on UUID {_shown(root.uuid)}" if root.uuid else f"root on {_name(root)}"
-
-
-def _card(card: Card) -> str:
-    return " ".join(filter(None, (_shown(card.name), _shown(card.mac), f"({_shown(card.driver) or 'no driver'})")))
 
 
 def _volume(volume: Volume) -> str:

@@ -31,7 +31,9 @@ def package_lines(host: str, planned: PlannedPackages) -> Iterator[str]:
     if planned.installs and missing.wanted:
         yield from _trusted_lines(planned)
     elif missing.wanted:
-        yield from _list_lines(planned)
+        if planned.refusal:
+            yield f"None is installed: {masked(planned.refusal, _LONGEST)}."
+        yield "Install them before the files come back, not after: --packages install does, or the commands below."
 
 
 def command_lines(planned: PlannedPackages) -> list[str]:
@@ -57,12 +59,6 @@ def _trusted_lines(planned: PlannedPackages) -> Iterator[str]:
     lines += [f"the key {_shown(path)} (sha256 {digest})" for path, digest in planned.keys]
     yield "They are taken from the sources of the host, which are trusted for it:"
     yield from (f"         {line}" for line in lines)  # all: what is not seen is trusted as well
-
-
-def _list_lines(planned: PlannedPackages) -> Iterator[str]:
-    if planned.refusal:
-        yield f"None is installed: {masked(planned.refusal, _LONGEST)}."
-    yield "Install them before the files come back, not after: --packages install does, or the commands below."
 
 
 def _source(source: Source) -> str:

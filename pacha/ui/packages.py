@@ -8,7 +8,7 @@ from dataclasses import asdict
 from typing import Any
 
 from pacha.machine.packages.changes import label
-from pacha.machine.packages.package_list import Manager, Package, PackageList, SourceFile
+from pacha.machine.packages.package_list import Manager, PackageList, SourceFile
 from pacha.store.change_list import number_of_packages
 from pacha.text import masked
 
@@ -27,7 +27,9 @@ def lines(packages: PackageList) -> Iterator[str]:
     names = [label((package.name, package.architecture), foreign) for package in every]
     widths = (_width(names, _NAME), _width([package.version for package in every], _VERSION))
     for name, package in zip(names, every, strict=True):
-        yield f"{name:<{widths[0]}}  {package.version:<{widths[1]}}  {_flags(package)}".rstrip()
+        flags = (("manual", package.manual), ("held", package.held), ("unavailable", not package.available))
+        words = " ".join(word for word, is_set in flags if is_set)
+        yield f"{name:<{widths[0]}}  {package.version:<{widths[1]}}  {words}".rstrip()
     unavailable = [name for name, package in zip(names, every, strict=True) if not package.available]
     yield from _section("Unavailable:", unavailable)
     yield from _section("Sources:", _paths(packages.files, _SOURCES))
@@ -58,11 +60,6 @@ def _counts(packages: PackageList) -> str:
     words = [f"{number} {word}" for word, number in numbers.items() if number]
     foreign = [f"also for {', '.join(packages.foreign_architectures)}"] if packages.foreign_architectures else []
     return f"{_PROGRAMS[packages.manager]}: {', '.join([number_of_packages(len(every)), *words, *foreign])}"
-
-
-def _flags(package: Package) -> str:
-    flags = (("manual", package.manual), ("held", package.held), ("unavailable", not package.available))
-    return " ".join(word for word, is_set in flags if is_set)
 
 
 def _width(texts: Sequence[str], most: int) -> int:

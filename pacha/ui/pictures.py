@@ -18,19 +18,13 @@ def days_picture(days: Sequence[DayActivity]) -> str:
     """A bar for each day, by how much was touched (each step up is about three times as much); a dot for none."""
     bars = []
     for number, day in enumerate(days):
-        height = _height(day)
+        share = math.log1p(min(day.touched, _MOST)) / math.log1p(_MOST)
+        height = 5 + round(share * (_HEIGHT - 5)) if day.snapshots else 2
         place = f'x="{number * _STEP}" y="{_HEIGHT - height}" width="{_BAR}" height="{height}"'
         bars.append(f'<rect {place} rx="1" class="{"bar" if day.snapshots else "none"}"/>')
     snapshots, touched = sum(day.snapshots for day in days), sum(day.touched for day in days)
     label = f"{snapshots} snapshots of {touched} paths in {len(days)} days; the last day is on the right"
     return _svg(len(days) * _STEP, _HEIGHT, label, bars)
-
-
-def _height(day: DayActivity) -> int:
-    if not day.snapshots:
-        return 2
-    share = math.log1p(min(day.touched, _MOST)) / math.log1p(_MOST)
-    return 5 + round(share * (_HEIGHT - 5))
 
 
 def lateness_picture(state: State, age: float, every: float) -> str:

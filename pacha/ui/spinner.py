@@ -49,7 +49,9 @@ def _tick(text: str, ended: threading.Event, after: float, every: float) -> None
     while not ended.wait(every if width else after):
         doing = _doing(with_seconds=not text)
         own = ": ".join(filter(None, [f"{text} ({time.monotonic() - began:.0f} s)" if text else "", doing]))
-        shown = ", ".join(filter(None, [own, _wait()]))[: columns_of_errors() - 1]  # a line that wraps would stay
+        whom, seconds = longest_wait()
+        wait = f"waiting for {whom} for {seconds:.0f} s" if seconds >= _LONG else ""
+        shown = ", ".join(filter(None, [own, wait]))[: columns_of_errors() - 1]  # a line that wraps would stay
         if shown or width:
             end = "" if text else "\r"  # the next line that is printed begins where this one does
             click.echo(f"\r{shown:<{width}}{end}", nl=False, err=True)
@@ -73,9 +75,3 @@ def _doing(*, with_seconds: bool) -> str:
     seconds = f"{time.monotonic() - now.began:.0f} s" if with_seconds else ""
     amount = f"{size_text(now.size)} ({size_text(int(now.rate))}/s)" if now.size else ""
     return ", ".join(filter(None, [seconds, far, amount, now.what]))
-
-
-def _wait() -> str:
-    """Which master is waited for, "" while all of them talk."""
-    whom, seconds = longest_wait()
-    return f"waiting for {whom} for {seconds:.0f} s" if seconds >= _LONG else ""
