@@ -67,7 +67,9 @@ def run(arguments: list[str]) -> int:
     failure = None
     if arguments[:1] == ["serve"]:
         try:
-            if (served := _served(arguments)) is not None:
+            from pacha.server import command_line  # without the modules of the other commands
+
+            if (served := command_line.run(arguments)) is not None:  # None where it is spelt in another way
                 return served
         except Exception as error:
             failure = error
@@ -79,13 +81,6 @@ def _exit_codes() -> ModuleType:
     from pacha.cli import exit_code
 
     return exit_code
-
-
-def _served(arguments: list[str]) -> int | None:
-    """Run ``pacha serve`` without the modules of the other commands; None where it is spelt in another way."""
-    from pacha.server import command_line
-
-    return command_line.run(arguments)
 
 
 def _open_closed_streams() -> None:

@@ -87,14 +87,10 @@ master is damaged; 128+N ended by signal N.
 The manual: share/doc/pacha, below where Pacha is installed."""
 
 
-def _set_quiet(context: click.Context, _parameter: click.Parameter, value: bool) -> None:
+def _set(context: click.Context, parameter: click.Parameter, value: bool) -> None:
+    """Set ``quiet`` or ``verbose`` of the context, as the option is called."""
     if value:
-        context.obj = replace(context.obj, quiet=True)
-
-
-def _set_verbose(context: click.Context, _parameter: click.Parameter, value: bool) -> None:
-    if value:
-        context.obj = replace(context.obj, verbose=True)
+        context.obj = replace(context.obj, **{str(parameter.name): True})
 
 
 class Command(click.Command):
@@ -102,8 +98,8 @@ class Command(click.Command):
 
     def __init__(self, *arguments: Any, **settings: Any) -> None:
         super().__init__(*arguments, **settings)
-        for flags, callback in ((["-q", "--quiet"], _set_quiet), (["-v", "--verbose"], _set_verbose)):
-            self.params.append(click.Option(flags, is_flag=True, expose_value=False, hidden=True, callback=callback))
+        for flags in (["-q", "--quiet"], ["-v", "--verbose"]):
+            self.params.append(click.Option(flags, is_flag=True, expose_value=False, hidden=True, callback=_set))
 
     def invoke(self, ctx: click.Context) -> Any:
         """As click, but stop before anything where the system lacks what every command relies on."""

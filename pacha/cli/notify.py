@@ -46,15 +46,12 @@ def _report(context: Context, failures: list[PachaError] | list[Exception], by_s
     if by_schedule and failures and "JOURNAL_STREAM" not in os.environ:
         syslog.openlog("pacha", syslog.LOG_PID, syslog.LOG_CRON)
         for failure in failures:
-            syslog.syslog(syslog.LOG_ERR, _line(failure))
+            line = (
+                failure.in_a_line if isinstance(failure, PachaError) else f"{type(failure).__name__}: {failure!r}"[:300]
+            )
+            syslog.syslog(syslog.LOG_ERR, line)
     if context.config.ping:
         from pacha.host import ping  # an HTTP client, which few configurations need
 
         if warning := ping.call(context.config.ping, failed=bool(failures)):
             click.echo(f"pacha: {warning}", err=True)
-
-
-def _line(failure: Exception) -> str:
-    if isinstance(failure, PachaError):
-        return failure.in_a_line
-    return f"{type(failure).__name__}: {failure!r}"[:300]

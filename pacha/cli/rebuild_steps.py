@@ -22,7 +22,6 @@ from pacha.rebuild.options import (
     AccountPolicy,
     HardwarePolicy,
     LabelPolicy,
-    OtherMaster,
     PackagePolicy,
     RebuildOptions,
     ServicePolicy,
@@ -106,7 +105,8 @@ def run(cli_context: CliContext, request: RebuildRequest, worker: WorkerProcess 
         is_local = local_history_source(context, request.host, options) is not None
         masters = context.config.masters()
         if not is_local:
-            context, unchosen = _with_one_master(cli_context, context, request)
+            ask, warn = ask_which if request.asks else None, cli_context.console.warn
+            context, unchosen = choose_master(context, request.host, request.master, ask, warn, request.wait)
             options = replace(options, others=unchosen)
         other_masters = [] if is_local else [name for name in masters if name not in context.config.masters()]
         with _naming(other_masters):
@@ -115,13 +115,6 @@ def run(cli_context: CliContext, request: RebuildRequest, worker: WorkerProcess 
             step = _show_plan if request.dry_run else _carry_out
             with waiting(quiet=cli_context.quiet):
                 return step(cli_context, context, request, options, worker)
-
-
-def _with_one_master(
-    cli_context: CliContext, context: Context, request: RebuildRequest
-) -> tuple[Context, tuple[OtherMaster, ...]]:
-    ask = ask_which if request.asks else None
-    return choose_master(context, request.host, request.master, ask, cli_context.console.warn, request.wait)
 
 
 def _about(context: Context, options: RebuildOptions, request: RebuildRequest, *, own: bool) -> str:
