@@ -53,7 +53,9 @@ def words(path: str, text: str) -> Iterator[Reference]:
     for line in lines(text):
         for match in _TAG.finditer(line):
             tag, value = match.groups()
-            if _UUID.fullmatch(value) if "UUID" in tag else _is_label(line, match):
+            # of something (``root=LABEL=x``), and no variable of a script
+            is_value = line.endswith("=", 0, match.start()) and not set("$`{") & set(value)
+            if _UUID.fullmatch(value) if "UUID" in tag else is_value:
                 yield Reference(_TAGS[tag], value)
         for match in _DEVICE.finditer(line):
             if "$" not in match[0] and not match[0].startswith("/dev/mapper/control"):
@@ -133,11 +135,6 @@ def multipath(path: str, text: str) -> Iterator[Reference]:
     for line in lines(text):
         yield from (Reference(Named.DISK_ID, wwid) for wwid in _WWID.findall(line))
     yield from words(path, text)
-
-
-def _is_label(line: str, match: re.Match[str]) -> bool:
-    """Whether a tag is the value of something (``root=LABEL=x``), and not a variable of a script."""
-    return line[: match.start()].endswith("=") and not set("$`{") & set(match[2])
 
 
 def _device(name: str) -> Reference:

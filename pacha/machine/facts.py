@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 import os
 import re
-from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import Any
@@ -68,16 +67,18 @@ def collect(root: Path = Path("/"), running: Path = Path("/")) -> Facts:
 
     ``running`` is the folder of the machine's /proc, /sys and /dev.
     """
-    release = _release(root)
+    # os-release(5): /etc wins
+    os_release = "\n".join(lines(root / "etc/os-release")) or "\n".join(lines(root / "usr/lib/os-release"))
+    release = assignments(os_release)
     kernel = os.uname()
-    dpkg = root / "var/lib/dpkg"
+    dpkg, firmware = root / "var/lib/dpkg", running / "sys/firmware"
     return Facts(
         distribution=release.get("ID", ""),
         version=release.get("VERSION_ID", ""),
         codename=release.get("VERSION_CODENAME", ""),
         architecture=kernel.machine,
         kernel=first_line(running / "proc/sys/kernel/osrelease"),
-        firmware=_firmware(running),
+        firmware="uefi" if (firmware / "efi").is_dir() else "bios" if firmware.is_dir() else "",
         virtualisation=_virtualisation(running),
         hostname=first_line(root / "etc/hostname") or first_line(running / "proc/sys/kernel/hostname"),
         cards=_cards(running / "sys/class/net"),
@@ -123,20 +124,6 @@ def decode(text: bytes) -> Facts:
 def assignments(text: str) -> dict[str, str]:
     """Return the values, by name, in a text in the format of os-release(5)."""
     return dict(re.findall(r"""^([A-Z_]+)=["']?([^"'\n]*)""", text, re.MULTILINE))
-
-
-def _release(root: Path) -> Mapping[str, str]:
-    """Return the assignments of os-release(5); the file in /etc wins."""
-    for name in ("etc/os-release", "usr/lib/os-release"):
-        if text := "\n".join(lines(root / name)):
-            return assignments(text)
-    return {}
-
-
-def _firmware(root: Path) -> str:
-    if not (root / "sys/firmware").is_dir():
-        return ""
-    return "uefi" if (root / "sys/firmware/efi").is_dir() else "bios"
 
 
 def _virtualisation(root: Path) -> str:

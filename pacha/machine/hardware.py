@@ -65,13 +65,9 @@ def same(recorded: Facts, here: Facts) -> bool:
     known = [(before, now) for before, now in (macs, volumes) if before or now]
     if not known:
         return recorded.virtualisation == here.virtualisation
-    return all(before & now for before, now in known) and _has_system(recorded, here)
-
-
-def _has_system(recorded: Facts, here: Facts) -> bool:
-    """Whether the file system that was mounted at / is here; True if that is not known."""
     systems = {volume.uuid for volume in recorded.volumes or () if "/" in volume.mounted and volume.uuid}
-    return not systems or any(volume.uuid in systems for volume in here.volumes or ())
+    has_system = not systems or any(volume.uuid in systems for volume in here.volumes or ())
+    return has_system and all(before & now for before, now in known)
 
 
 def _names(facts: Facts) -> set[str]:

@@ -136,7 +136,12 @@ class Inventory:
 
     @cached_property
     def _disk_names(self) -> Mapping[str, frozenset[str]] | None:
-        return _names(self.running / "dev/disk")
+        """By folder of /dev/disk the names there, in lower case (a FAT's UUID is written in either)."""
+        disk = self.running / "dev/disk"
+        folders = listed(disk)
+        if folders is None:
+            return None
+        return {folder: frozenset(name.lower() for name in links(disk / folder)) for folder in folders}
 
     @cached_property
     def _addresses(self) -> frozenset[str] | None:
@@ -196,14 +201,6 @@ _CHECKS: Mapping[Named, Callable[[Inventory, str], bool | None]] = {
     Named.NSS: Inventory.nss,
     Named.CHIP: lambda inventory, name: False,
 }
-
-
-def _names(disk: Path) -> Mapping[str, frozenset[str]] | None:
-    """Return, by folder of /dev/disk, the names in it, in lower case: a FAT's UUID is written in either."""
-    folders = listed(disk)
-    if folders is None:
-        return None
-    return {folder: frozenset(name.lower() for name in links(disk / folder)) for folder in folders}
 
 
 def _addresses(net: Path) -> frozenset[str] | None:

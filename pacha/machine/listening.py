@@ -6,6 +6,7 @@ import errno
 import re
 import socket
 from collections.abc import Iterable
+from contextlib import suppress
 
 from pacha.system.limited_output import read_output
 from pacha.system.programs import environment
@@ -42,15 +43,12 @@ def places(sshd: str) -> list[tuple[str, int]]:
 
 def answers(at: Iterable[tuple[str, int]]) -> bool:
     """Whether an SSH server answers at one of the first few of these addresses and ports of this machine."""
-    return any(_greets(_EVERYWHERE.get(address, address), port) for address, port in list(at)[:_MOST_GREETED])
-
-
-def _greets(address: str, port: int) -> bool:
-    try:
-        with socket.create_connection((address, port), timeout=_PATIENCE) as line:
-            return line.recv(len(_GREETING), socket.MSG_WAITALL) == _GREETING
-    except (OSError, OverflowError):
-        return False
+    for address, port in list(at)[:_MOST_GREETED]:
+        place = (_EVERYWHERE.get(address, address), port)
+        with suppress(OSError, OverflowError), socket.create_connection(place, timeout=_PATIENCE) as line:
+            if line.recv(len(_GREETING), socket.MSG_WAITALL) == _GREETING:
+                return True
+    return False
 
 
 def _is_here(address: str) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from pacha.machine import disks
@@ -77,8 +77,11 @@ def fstab(here: str, recorded: str, has: Callable[[Reference], bool | None]) -> 
         commented += not holds
         if text not in present:
             added.append(text)
-    heading = [] if _HEADING in present or not added else [_HEADING]
-    return Merged(text=_joined(here, [*heading, *added]), commented=commented)
+    if added:
+        heading = [] if _HEADING in present else [_HEADING]
+        here += "\n" if here and not here.endswith("\n") else ""
+        here += "".join(f"{line}\n" for line in (*heading, *added))
+    return Merged(text=here, commented=commented)
 
 
 def adjtime(here: str, recorded: str, has: Callable[[Reference], bool | None]) -> Merged:
@@ -93,9 +96,3 @@ def _fstab_lines(text: str) -> Iterator[_Line]:
         if len(fields) >= 3:
             options = tuple(fields[3].split(",")) if len(fields) > 3 else ("defaults",)
             yield _Line(bare, fields[0], fields[1].rstrip("/") or "/", fields[2], options)
-
-
-def _joined(text: str, added: Sequence[str]) -> str:
-    if not added:
-        return text
-    return text + ("" if text.endswith("\n") or not text else "\n") + "".join(f"{line}\n" for line in added)

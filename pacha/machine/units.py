@@ -102,7 +102,8 @@ def _of_packages(paths: Sequence[bytes], installed: Iterable[str]) -> Iterator[s
     asked = set(paths) | {folder for path in paths for folder in _own_folders(path)}
     owners = _owners(sorted(asked))
     packages = {*installed, *(owner for path in paths if (owner := _owner(path, owners)))}
-    for path in _asked(["dpkg-query", "--listfiles"], [each.encode("ascii", "replace") for each in sorted(packages)]):
+    names = [package.encode("ascii", "replace") for package in sorted(packages)]
+    for path in _asked(["dpkg-query", "--listfiles"], names):
         if parent(path) in _OF_PACKAGES and b"@." not in path:
             yield name(path).decode("utf-8", "replace")
 
@@ -120,17 +121,13 @@ def _owners(paths: Sequence[bytes]) -> dict[bytes, str]:
     """Return, by path, the only package that has it (dpkg-query(1) --search: ``package[:arch]: path``)."""
     owners: dict[bytes, str] = {}
     shared: Counter[bytes] = Counter()
-    for line in _asked(["dpkg-query", "--search"], [_literal(path) for path in paths]):
+    patterns = [re.sub(rb"([\\*?\[])", rb"\\\1", path) for path in paths]  # each stands for itself alone (glob(7))
+    for line in _asked(["dpkg-query", "--search"], patterns):
         packages, _, path = line.partition(b": ")
         several = packages.split(b", ")
         shared[path] += len(several)
         owners[path] = several[0].decode("ascii", "replace")
     return {path: owner for path, owner in owners.items() if shared[path] == 1}
-
-
-def _literal(path: bytes) -> bytes:
-    """Return the pattern that matches only ``path`` (glob(7))."""
-    return re.sub(rb"([\\*?\[])", rb"\\\1", path)
 
 
 def _asked(command: Sequence[str], words: Sequence[bytes]) -> Iterator[bytes]:

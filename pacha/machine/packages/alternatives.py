@@ -26,7 +26,11 @@ def commands(
     """
     present = set(manual(root, folder))
     wanted = [choice for choice in recorded if choice not in present]
-    impossible = [(name, path) for name, path in wanted if not _has(root, folder, name, path)]
+    impossible = [
+        (name, path)
+        for name, path in wanted
+        if path not in _lines(root, f"{folder}/{name}") or not os.path.exists(root / path[1:])
+    ]
     return [["update-alternatives", "--set", *choice] for choice in wanted if choice not in impossible], impossible
 
 
@@ -40,10 +44,6 @@ def _manual(root: Path, folder: str) -> Iterator[tuple[str, str]]:
                 continue
             if ALTERNATIVE.fullmatch(path):
                 yield name, path
-
-
-def _has(root: Path, folder: str, name: str, path: str) -> bool:
-    return path in _lines(root, f"{folder}/{name}") and os.path.exists(root / path[1:])
 
 
 def _lines(root: Path, place: str) -> list[str]:

@@ -19,7 +19,6 @@ from pacha.machine.packages.package_list import (
     Manager,
     Package,
     PackageList,
-    SourceFile,
 )
 
 DATABASE = "/var/lib/dpkg/status"
@@ -65,7 +64,7 @@ def fingerprint(root: Path) -> str:
 def capture(root: Path) -> PackageList:
     """Return the packages of the system below ``root``. Raises ProgramError."""
     rows = list(_rows(root, _INSTALLED))
-    sourced = _in_sources(root, [_full_name(name, architecture) for name, _, architecture, _ in rows])
+    sourced = _in_sources(root, [name if of == "all" else f"{name}:{of}" for name, _, of, _ in rows])
     automatic = _automatic(root)
     packages = (
         Package(
@@ -74,12 +73,15 @@ def capture(root: Path) -> PackageList:
         )
         for name, version, architecture, want in rows
     )  # fmt: skip
+    files = source_files.read(root, _recorded_paths(root))
+    # dpkg's; the first is the machine's own
+    foreign = (source_files.content_of(root, _ARCHITECTURES) or b"").decode("ascii", "replace").split()[1:]
     return PackageList(
         manager=Manager.APT,
         packages=tuple(sorted(packages)),
-        foreign_architectures=_foreign(root),
+        foreign_architectures=tuple(filter(ARCHITECTURE.fullmatch, foreign)),
         alternatives=alternatives.manual(root, ALTERNATIVES),
-        files=tuple(file for file in source_files.read(root, _recorded_paths(root)) if _matters(file)),
+        files=tuple(file for file in files if not (file.path.startswith(_SETTINGS) and _HOOK.search(file.content))),
     )
 
 
@@ -102,10 +104,6 @@ def _rows(root: Path, wanted: Collection[str]) -> Iterator[tuple[str, str, str, 
         is_valid = NAME.fullmatch(name) and VERSION.fullmatch(version) and ARCHITECTURE.fullmatch(architecture)
         if state in wanted and is_valid:
             yield name, version, architecture, want
-
-
-def _full_name(name: str, architecture: str) -> str:
-    return name if architecture == "all" else f"{name}:{architecture}"
 
 
 def _has(pairs: set[tuple[str, str]], name: str, architecture: str) -> bool:
@@ -150,27 +148,11 @@ def _has_lists(root: Path) -> bool:
         return False
 
 
-def _foreign(root: Path) -> tuple[str, ...]:
-    """Return dpkg's foreign architectures: the lines after the machine's own."""
-    lines = (source_files.content_of(root, _ARCHITECTURES) or b"").decode("ascii", "replace").split()
-    return tuple(name for name in lines[1:] if ARCHITECTURE.fullmatch(name))
-
-
 def _recorded_paths(root: Path) -> list[str]:
     """Return the paths of what is recorded: sources, the keys that they name anywhere, pins, settings, answers."""
     paths = [path for folder, names in _FOLDERS.items() for path in source_files.listed(root, folder, names)]
     sources = [path for path in (*_FILES, *paths) if path.startswith(_SOURCES)]
-    keys = {key for path in sources for key in _keys(source_files.content_of(root, path) or b"")}
+    named = [value for path in sources for value in source_files.SIGNED_BY.findall(source_files.text_of(root, path))]
+    words = re.split(r"[,\s]+", " ".join(named))  # some hold a key itself, or a fingerprint
+    keys = {os.path.normpath(word) for word in words if word.startswith("/") and "\0" not in word}
     return [*_FILES, *paths, *sorted(keys.difference(paths))]
-
-
-def _keys(source: bytes) -> Iterator[str]:
-    """Yield the paths that a source names as its keys; it may also contain a key itself, or a fingerprint."""
-    for value in source_files.SIGNED_BY.findall(source.decode("utf-8", "replace")):
-        for word in re.split(r"[,\s]+", value):
-            if word.startswith("/") and "\0" not in word:
-                yield os.path.normpath(word)
-
-
-def _matters(file: SourceFile) -> bool:
-    return not (file.path.startswith(_SETTINGS) and _HOOK.search(file.content))

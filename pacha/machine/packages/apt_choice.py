@@ -97,11 +97,13 @@ def _fitting(places: Sequence[str], arguments: Sequence[str]) -> list[str]:
         if not waiting:
             break
         group = waiting.pop(0)
-        if _fits(places, [*fitting, *group]):
+        try:
+            program.ask([*GET, *places, "--simulate", *INSTALL, *fitting, *group], _TRIAL_SECONDS)
+        except ProgramError:
+            if half := len(group) // 2:
+                waiting[:0] = [group[:half], group[half:]]
+        else:
             fitting += group
-        elif len(group) > 1:
-            half = len(group) // 2
-            waiting[:0] = [group[:half], group[half:]]
     return fitting
 
 
@@ -112,11 +114,3 @@ def _removals(places: Sequence[str], argument: str) -> tuple[str, ...]:
     except ProgramError:
         return ()
     return tuple(sorted(set(_REMOVED.findall(text))))
-
-
-def _fits(places: Sequence[str], arguments: Sequence[str]) -> bool:
-    try:
-        program.ask([*GET, *places, "--simulate", *INSTALL, *arguments], _TRIAL_SECONDS)
-    except ProgramError:
-        return False
-    return True

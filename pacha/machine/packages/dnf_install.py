@@ -73,7 +73,12 @@ class Dnf(PackageInstaller):
         if fetched.chosen.arguments:
             failures += self._transact([*offline, "--skip-broken", "install", *fetched.chosen.arguments])
         now = installed(Manager.DNF, self.root)
-        left = _left_out(order, fetched.chosen, now)
+        left = sorted(
+            package.name
+            for package in order.missing.wanted
+            if package.name not in fetched.chosen.not_to_be_had
+            and not now.has(package, architecture_of(package, order.recorded, now))
+        )
         if failures and len(left) == len(fetched.chosen.arguments) > 0:
             raise ProgramError("dnf", failures[-1].removeprefix("dnf: "))  # nothing was installed: restore no files
         failures += [f"dnf: not installed: {enumerated(left, _SHOWN)}"] if left else []
@@ -169,17 +174,10 @@ def _is_plain(name: str) -> bool:
     return not name.endswith(".rpm")
 
 
-def _left_out(order: Order, chosen: Chosen, now: Installed) -> list[str]:
-    """Return the names of the packages that were to be installed and are not."""
-    asked = [package for package in order.missing.wanted if package.name not in chosen.not_to_be_had]
-    return sorted(
-        package.name for package in asked if not now.has(package, architecture_of(package, order.recorded, now))
-    )
-
-
 def _marks(options: Sequence[str], order: Order, now: Installed) -> Iterator[list[str]]:
     """Yield the commands that mark the installed packages as recorded: asked for by somebody, or needed by others."""
-    words = ("user", "dependency") if _is_dnf5() else ("install", "remove")
+    is_fifth = os.path.basename(os.path.realpath(program.find("dnf"))) == "dnf5"
+    words = ("user", "dependency") if is_fifth else ("install", "remove")
     for word, is_manual in zip(words, (True, False), strict=True):
         group = [package for package in order.recorded.packages if package.manual is is_manual]
         names = [name for package in group if (name := _installed_name(package, order, now))]
@@ -192,8 +190,3 @@ def _installed_name(package: Package, order: Order, now: Installed) -> str:
     architecture = architecture_of(package, order.recorded, now)
     names = [f"{package.name}.{of}" for of in (architecture, *ANY) if (package.name, of) in now.versions]
     return names[0] if names and _is_plain(names[0]) else ""
-
-
-def _is_dnf5() -> bool:
-    """Whether ``dnf`` is version 5, which has other words for marks."""
-    return os.path.basename(os.path.realpath(program.find("dnf"))) == "dnf5"

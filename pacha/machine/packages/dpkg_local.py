@@ -32,12 +32,9 @@ def diversions(
     """
     matches = [match for line in recorded if line not in present and (match := _DIVERSION.fullmatch(line))]
     pairs = [match.groups() for match in matches if all(map(_is_plain, match.groups()))]
-    commands = [_divert(path, to) for path, to in pairs if path in restored]
+    command = ["dpkg-divert", "--local", "--rename", "--divert"]
+    commands = [[*command, to, "--add", path] for path, to in pairs if path in restored]
     return commands, [f"{path} -> {to}" for path, to in pairs if path not in restored]
-
-
-def _divert(path: str, to: str) -> list[str]:
-    return ["dpkg-divert", "--local", "--rename", "--divert", to, "--add", path]
 
 
 def _is_plain(path: str) -> bool:

@@ -161,7 +161,7 @@ def _asked(root: Path, *options: str) -> set[tuple[str, str]] | None:
 
 def _locks(root: Path) -> list[str]:
     """Return the patterns of the packages that the plugin versionlock holds."""
-    old, new = ((source_files.content_of(root, path) or b"").decode("utf-8", "replace") for path in _LOCKS)
+    old, new = (source_files.text_of(root, path) for path in _LOCKS)
     lines = (line.strip() for line in old.splitlines())
     return [line for line in lines if line and line[0] not in "#!"] + _LOCKED_NAME.findall(new)
 
@@ -176,13 +176,8 @@ def _is_locked(locks: list[str], name: str, architecture: str, version: str) -> 
 def _recorded_paths(root: Path) -> list[str]:
     """Return the paths of what is recorded: repositories, the keys that they name anywhere, variables, settings."""
     paths = [path for folder, names in _FOLDERS.items() for path in source_files.listed(root, folder, names)]
-    repositories = [path for path in paths if path.endswith(".repo")]
-    keys = {key for path in repositories for key in _keys(source_files.content_of(root, path) or b"")}
+    texts = (source_files.text_of(root, path) for path in paths if path.endswith(".repo"))
+    # one with a variable in it lies in /etc/pki/rpm-gpg, which is recorded whole
+    named = [key for text in texts for key in _KEY.findall(text) if "$" not in key and "\0" not in key]
+    keys = set(map(os.path.normpath, named))
     return [*_FILES, *paths, *sorted(keys.difference(paths))]
-
-
-def _keys(repository: bytes) -> Iterator[str]:
-    """Yield the paths of keys, but none with a variable: those are in /etc/pki/rpm-gpg, all of which is recorded."""
-    for path in _KEY.findall(repository.decode("utf-8", "replace")):
-        if "$" not in path and "\0" not in path:
-            yield os.path.normpath(path)

@@ -45,6 +45,11 @@ def content_of(root: Path, path: str) -> bytes | None:
         return None
 
 
+def text_of(root: Path, path: str) -> str:
+    """What ``content_of`` returns, as text; "" for None."""
+    return (content_of(root, path) or b"").decode("utf-8", "replace")
+
+
 def stamp(root: Path, paths: Iterable[str]) -> str:
     """Return a digest of ``paths`` and the time, size and inode of each: it changes with any of these files."""
     lines = "\n".join(f"{path} {_moment(root, path)}" for path in paths)
