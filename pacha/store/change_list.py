@@ -73,10 +73,7 @@ def count(text: bytes, paths: Sequence[bytes] = ()) -> dict[str, int]:
     found: Counter[str] = Counter()
     folders = [escape(path) for path in paths]
     for letter, name in touched(text):
-        if not folders or any(_holds(folder, name) for folder in folders):
+        holds = (name == folder or name.startswith(folder.rstrip("/") + "/") for folder in folders)
+        if not folders or any(holds):
             found[LETTERS[letter]] += 1
     return {word: found[word] for word in LETTERS.values() if found[word]}
-
-
-def _holds(folder: str, name: str) -> bool:
-    return name == folder or name.startswith(folder.rstrip("/") + "/")

@@ -51,16 +51,13 @@ def check_places(watched: Sequence[Watched], every: Iterable[bytes], kind_of: Ca
         if folder in sound:
             continue
         # Only the last of the tops that sort before ``path`` can hold it.
-        if not tops or not _holds(roots[tops[bisect_right(tops, prefix(path)) - 1]], path):
+        above = roots[tops[bisect_right(tops, prefix(path)) - 1]] if tops else None
+        if above is None or not (above.path == path if above.single else above.holds(path)):
             raise damaged_snapshot(f"{escape(path[:200])} is not below a watched path")
         if prefix(path) not in roots:
             if kind_of(folder) != Kind.DIRECTORY:
                 raise damaged_snapshot(f"{escape(path[:200])} lies in no directory")
             sound.add(folder)
-
-
-def _holds(watched: Watched, path: bytes) -> bool:
-    return watched.path == path if watched.single else watched.holds(path)
 
 
 def is_parent(entry: Entry | None) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from contextlib import suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -27,14 +28,13 @@ def own_snapshots(state: StateFolder) -> list[SnapshotRef]:
 
 def list_snapshots(repository: hg.Repository) -> list[SnapshotRef]:
     """Every snapshot of a ``db``, newest first, the unreadable ones included."""
-    return [SnapshotRef(node, _when_made(repository, node)) for node in repository.revisions()]
-
-
-def _when_made(repository: hg.Repository, node: str) -> float | None:
-    try:
-        return repository.note(node).at
-    except DamagedError:
-        return None
+    snapshots = []
+    for node in repository.revisions():
+        made = None
+        with suppress(DamagedError):
+            made = repository.note(node).at
+        snapshots.append(SnapshotRef(node, made))
+    return snapshots
 
 
 def read(state: StateFolder, node: str) -> Snapshot:

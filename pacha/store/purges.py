@@ -130,13 +130,10 @@ def joined(recorded: Iterable[Purge], more: Iterable[Purge]) -> tuple[Purge, ...
     purges = dict[tuple[object, ...], Purge]()
     for purge in (*recorded, *more):
         key = (purge.identity, rfc3339(purge.at)[: len("2026-11")] if purge.is_by_age else "")
-        purges[key] = _joined(purges[key], purge) if key in purges else purge
+        if one := purges.get(key):
+            purge = replace(max(one, purge, key=_at), revisions=united([one.revisions, purge.revisions]))
+        purges[key] = purge
     return tuple(sorted(purges.values(), key=_at))
-
-
-def _joined(one: Purge, other: Purge) -> Purge:
-    """The later one, with what both erased."""
-    return replace(max(one, other, key=_at), revisions=united([one.revisions, other.revisions]))
 
 
 def merged(purges: Iterable[Purge]) -> Revisions:

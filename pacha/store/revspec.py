@@ -140,11 +140,8 @@ def _known(snapshots: Sequence[SnapshotRef]) -> str:
 
 
 def _listed(snapshots: Sequence[SnapshotRef]) -> str:
-    return enumerated([f"{ref.node[:12]} ({_when_made(ref)})" for ref in snapshots], _NEAR)
-
-
-def _when_made(snapshot: SnapshotRef) -> str:
-    return "damaged" if snapshot.at is None else local_second(snapshot.at)
+    times = ["damaged" if ref.at is None else local_second(ref.at) for ref in snapshots]
+    return enumerated([f"{ref.node[:12]} ({time})" for ref, time in zip(snapshots, times, strict=True)], _NEAR)
 
 
 def _moments(when: str, now: float) -> list[float]:

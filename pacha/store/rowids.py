@@ -9,7 +9,6 @@ from __future__ import annotations
 import itertools
 import sqlite3
 from collections.abc import Mapping
-from typing import TypeGuard
 
 from pacha.files.amended import Amended
 from pacha.files.entry import Entry
@@ -26,12 +25,10 @@ def assign_ids(
 
     ``last`` is what the table holds, where that is known. New paths get the ids of removed ones first.
     """
-    ids = _assign_few(connection, table, entries) if _differs_in_few(entries, last) else None
+    ids = None
+    if isinstance(entries, Amended) and entries.base is last and len(entries.changed) + len(entries.removed) <= _FEW:
+        ids = _assign_few(connection, table, entries)
     return _assign_all(connection, table, entries, last) if ids is None else ids
-
-
-def _differs_in_few(entries: Mapping[bytes, Entry], last: Mapping[bytes, Entry] | None) -> TypeGuard[Amended]:
-    return isinstance(entries, Amended) and entries.base is last and len(entries.changed) + len(entries.removed) <= _FEW
 
 
 def _assign_few(connection: sqlite3.Connection, table: str, entries: Amended) -> dict[bytes, int] | None:

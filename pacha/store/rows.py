@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from functools import lru_cache
 from typing import Any
 
-from pacha.files.entry import EVERYWHERE, Entry, Holes, Kind
+from pacha.files.entry import EVERYWHERE, Entry, Kind
 from pacha.files.owners import Account
 from pacha.store.snapshot import Watched
 
@@ -24,10 +24,13 @@ KINDS = {kind.value: kind for kind in Kind}
 
 def from_entry(entry: Entry) -> tuple[Any, ...]:
     """The row of ``entry``."""
+    # a column holds 64 bits, enough up to the year 2262; a later time is stored as decimal digits
+    mtime = entry.mtime_ns if -(2**63) <= entry.mtime_ns < 2**63 else b"%d" % entry.mtime_ns
+    xattrs = json.dumps([[name.hex(), value.hex()] for name, value in entry.xattrs]) if entry.xattrs else ""
     return (
         entry.path, entry.kind.value, entry.mode, entry.uid, entry.gid, entry.owner, entry.group,
-        _time(entry.mtime_ns), entry.size, entry.sha256, entry.target, entry.link_group, entry.device,
-        _packed(entry.xattrs), entry.flags, entry.stored, entry.parts,
+        mtime, entry.size, entry.sha256, entry.target, entry.link_group, entry.device,
+        xattrs, entry.flags, entry.stored, entry.parts,
         None if entry.holes is None else int(bool(entry.holes)),
         json.dumps(entry.holes) if entry.holes and entry.holes != EVERYWHERE else None,
         entry.project, entry.sealed,
@@ -39,9 +42,13 @@ def to_entry(row: Sequence[Any]) -> Entry:
     (path, kind, mode, uid, gid, owner, group, mtime_ns, size, sha256, target, link_group, device, xattrs, flags,
      stored, parts, sparse, holes, project, sealed) = row  # fmt: skip
     mode, uid, gid, owner, group = _shared(mode, uid, gid, owner, group)
+    if holes is not None:
+        holes = tuple((start, length) for start, length in json.loads(holes))
+    elif sparse is not None:  # earlier versions recorded only whether there are some
+        holes = EVERYWHERE if sparse else ()
     return Entry(  # by place: keyword arguments take three times as long, and every path has an entry
         path, KINDS[kind], mode, uid, gid, owner, group, int(mtime_ns), size, sha256, target, link_group, device,
-        to_xattrs(xattrs) if xattrs else (), flags, stored, parts, _to_holes(sparse, holes), project, sealed,
+        to_xattrs(xattrs) if xattrs else (), flags, stored, parts, holes, project, sealed,
     )  # fmt: skip
 
 
@@ -86,22 +93,6 @@ def to_account(row: Sequence[Any]) -> Account:
     return Account(
         name=name, is_group=_flag(is_group), number=number, gid=gid, home=home, login_shell=shell, groups=members
     )
-
-
-def _time(mtime_ns: int) -> int | bytes:
-    """A column holds 64 bits, enough up to the year 2262; a later time is stored as decimal digits."""
-    return mtime_ns if -(2**63) <= mtime_ns < 2**63 else b"%d" % mtime_ns
-
-
-def _packed(xattrs: tuple[tuple[bytes, bytes], ...]) -> str:
-    return json.dumps([[name.hex(), value.hex()] for name, value in xattrs]) if xattrs else ""
-
-
-def _to_holes(sparse: int | None, text: str | None) -> Holes | None:
-    """The holes of a file; earlier versions recorded only whether it had some."""
-    if text is not None:
-        return tuple((start, length) for start, length in json.loads(text))
-    return sparse if sparse is None else EVERYWHERE if sparse else ()
 
 
 def _texts(text: object) -> tuple[str, ...]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import compress
-from operator import is_not
+from operator import attrgetter, is_not
 from typing import TypeVar
 
 from pacha.files import paths
@@ -14,6 +14,7 @@ from pacha.files.entry import Entry
 from pacha.files.owners import Account
 from pacha.store.recorded import Recorded
 
+_content_of = attrgetter("kind", "sha256", "target", "device")
 _T = TypeVar("_T")
 SCHEMA = 1  #: the schema this version writes
 READABLE_FROM = 1  #: the oldest schema that a reader must know to read what this version writes
@@ -160,10 +161,6 @@ def compare(old: Mapping[bytes, Entry], new: Mapping[bytes, Entry]) -> Changes:
         if before is None:
             added.append(path)
         elif before != entry:
-            (metadata if _same_content(before, entry) else content).append(path)
+            (metadata if _content_of(before) == _content_of(entry) else content).append(path)
     every = (added, missing_in(old, new), content, metadata)
     return Changes(*(tuple(sorted(paths)) for paths in every))
-
-
-def _same_content(old: Entry, new: Entry) -> bool:
-    return (old.kind, old.sha256, old.target, old.device) == (new.kind, new.sha256, new.target, new.device)

@@ -7,6 +7,7 @@ is checked once, when it is read.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
@@ -44,7 +45,7 @@ def encode(state: HostState) -> dict[str, object]:
     """``state`` as a JSON object."""
     encoded = _encode(state, HostState(), _HOST)
     encoders: dict[str, Callable[[Any], object]] = {
-        **dict.fromkeys(["concerns", "untold"], _encode_concerns),
+        **dict.fromkeys(["concerns", "untold"], lambda concerns: [[of.path.hex(), of.reason] for of in concerns]),
         "masters": lambda masters: {name: _encode(known, MasterState(), _MASTER) for name, known in masters.items()},
         "owed": lambda owed: {path.hex(): mark for path, mark in owed.items()},
         **dict.fromkeys(["mounted", "reread"], lambda paths: [path.hex() for path in paths]),
@@ -71,10 +72,6 @@ def _encode_renumbering(moving: Renumbering) -> dict[str, Mapping[int, int]]:
 def _encode_orphans(orphans: Orphans) -> list[object]:
     paths = [path.hex() for path in orphans.paths]
     return [orphans.name.hex(), orphans.is_group, orphans.number, orphans.count, paths, orphans.target.hex()]
-
-
-def _encode_concerns(concerns: tuple[Concern, ...]) -> list[list[str]]:
-    return [[concern.path.hex(), concern.reason] for concern in concerns]
 
 
 _T = TypeVar("_T", HostState, MasterState)
@@ -126,12 +123,25 @@ def _seconds(value: object) -> float:
     return seconds
 
 
-def _texts(values: object) -> tuple[str, ...]:
-    return tuple(_text(value) for value in _of(list)(values))
+def _tuple_of(decode_value: Callable[[Any], Any]) -> Callable[[Any], tuple[Any, ...]]:
+    return lambda values: tuple(decode_value(value) for value in _of(list)(values))
 
 
-def _by_name(decode_value: Callable[[Any], Any]) -> Callable[[Any], dict[str, Any]]:
-    return lambda values: {name: decode_value(value) for name, value in _of(dict)(values).items()}
+_texts = _tuple_of(_text)
+
+
+def _dict_of(
+    decode_key: Callable[[Any], Any], decode_value: Callable[[Any], Any], most: float = math.inf
+) -> Callable[[Any], dict[Any, Any]]:
+    """A decoder of an object with no more than ``most`` keys."""
+
+    def decode_all(values: object) -> dict[Any, Any]:
+        decoded = {decode_key(key): decode_value(value) for key, value in _of(dict)(values).items()}
+        if len(decoded) > most:
+            raise ValueError
+        return decoded
+
+    return decode_all
 
 
 def _made(value: object) -> tuple[str, float] | None:
@@ -141,16 +151,9 @@ def _made(value: object) -> tuple[str, float] | None:
     return _text(node), _seconds(at)
 
 
-def _concerns(values: object) -> tuple[Concern, ...]:
-    return tuple(Concern(bytes.fromhex(path), _text(reason)) for path, reason in _of(list)(values))
-
-
-def _owed(values: object) -> dict[bytes, str]:
-    return {bytes.fromhex(path): _text(mark) for path, mark in _of(dict)(values).items()}
-
-
-def _paths(values: object) -> tuple[bytes, ...]:
-    return tuple(bytes.fromhex(path) for path in _texts(values))
+def _concern(value: Any) -> Concern:
+    path, reason = value
+    return Concern(bytes.fromhex(path), _text(reason))
 
 
 def _renumbering(value: object) -> Renumbering:
@@ -165,54 +168,26 @@ def _choices(value: object) -> RebuildChoices:
     is_known = accounts in POLICIES and hardware in HARDWARE and packages in PACKAGES
     if not is_known or len(keep) > LONGEST:
         raise ValueError
-    users, groups = (_names(choices.get(key, {})) for key in ("users", "groups"))
+    names = _dict_of(bytes.fromhex, bytes.fromhex, most=LONGEST)
+    users, groups = (names(choices.get(key, {})) for key in ("users", "groups"))
     return RebuildChoices(
         keep=keep, accounts=accounts, hardware=hardware, packages=packages, users=users, groups=groups
     )
 
 
-def _choices_by_host(values: object) -> dict[str, RebuildChoices]:
-    if len(_of(dict)(values)) > _MOST_HOSTS:
-        raise ValueError
-    return {_text(host): _choices(chosen) for host, chosen in _of(dict)(values).items()}
-
-
-def _stated(values: object) -> dict[str, Stated]:
-    if len(_of(dict)(values)) > _MOST_STATED:
-        raise ValueError
-    return {_text(host): _stated_one(*_of(list)(value)) for host, value in _of(dict)(values).items()}
-
-
-def _stated_one(counter: int, digest: str, tip: str, key: str) -> Stated:
+def _stated(value: object) -> Stated:
+    counter, digest, tip, key = _of(list)(value)
     if not 0 <= _of(int)(counter) <= MOST_COUNTER:
         raise ValueError
     return Stated(counter=counter, digest=_text(digest), tip=_text(tip), key=_text(key))
 
 
-def _names(values: object) -> dict[bytes, bytes]:
-    names = {bytes.fromhex(old): bytes.fromhex(new) for old, new in _of(dict)(values).items()}
-    if len(names) > LONGEST:
-        raise ValueError
-    return names
-
-
-def _renumberings(values: object) -> dict[bytes, Renumbering]:
-    return {bytes.fromhex(target): _renumbering(value) for target, value in _of(dict)(values).items()}
-
-
-def _orphans(values: object) -> tuple[Orphans, ...]:
-    return tuple(_one_orphans(*_of(list)(value)) for value in _of(list)(values))
-
-
-def _one_orphans(name: str, is_group: bool, number: int, count: int, paths: list[str], target: str) -> Orphans:
+def _orphans(value: object) -> Orphans:
+    name, is_group, number, count, paths, target = _of(list)(value)
     return Orphans(
         name=bytes.fromhex(name), is_group=_of(bool)(is_group), number=_of(int)(number), count=_of(int)(count),
-        paths=tuple(bytes.fromhex(path) for path in _of(list)(paths)), target=bytes.fromhex(target),
+        paths=_tuple_of(bytes.fromhex)(paths), target=bytes.fromhex(target),
     )  # fmt: skip
-
-
-def _masters(values: object) -> dict[str, MasterState]:
-    return {name: _master(name, value) for name, value in _of(dict)(values).items()}
 
 
 def _master(name: str, value: object) -> MasterState:
@@ -223,8 +198,8 @@ def _master(name: str, value: object) -> MasterState:
 
 _MASTER: _Decoders = {
     "changelog": _of(str, type(None)),
-    "contents": _by_name(_of(str, type(None))),
-    "sent": _by_name(_text),
+    "contents": _dict_of(_text, _of(str, type(None))),
+    "sent": _dict_of(_text, _text),
     **dict.fromkeys(["tried", "succeeded"], _seconds),
     "failure": _shown,
     "purged": _of(str, type(None)),
@@ -239,13 +214,13 @@ _HOST: _Decoders = {
     "history": _of(int),
     "pending": bool,
     "made": _made,
-    **dict.fromkeys(["concerns", "untold"], _concerns),
-    "masters": _masters,
-    "owed": _owed,
+    **dict.fromkeys(["concerns", "untold"], _tuple_of(_concern)),
+    "masters": lambda masters: {name: _master(name, known) for name, known in _of(dict)(masters).items()},
+    "owed": _dict_of(bytes.fromhex, _text),
     "moving": _renumbering,
-    "choices": _choices_by_host,
-    "stated": _stated,
-    "moving_below": _renumberings,
-    "orphans": _orphans,
-    **dict.fromkeys(["mounted", "reread"], _paths),
+    "choices": _dict_of(_text, _choices, most=_MOST_HOSTS),
+    "stated": _dict_of(_text, _stated, most=_MOST_STATED),
+    "moving_below": _dict_of(bytes.fromhex, _renumbering),
+    "orphans": _tuple_of(_orphans),
+    **dict.fromkeys(["mounted", "reread"], _tuple_of(bytes.fromhex)),
 }

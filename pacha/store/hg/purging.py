@@ -106,7 +106,12 @@ def erase(repo: Any, place: Place, revisions: Mapping[bytes, Collection[str]]) -
     """
     with translate_errors(f"The repository {place} cannot be purged.", place), repo.lock():
         tidy(place.path)  # a backup of a killed run would be in the way of the next one
-        found = {name: left for name in revisions if (left := _left(repo, name, revisions[name]))}
+        found = {}
+        for name, wanted in revisions.items():
+            log = repo.file(name)
+            left = {node for node in map(nodes.bin, wanted) if log.hasnode(node) and not log.iscensored(log.rev(node))}
+            if left:
+                found[name] = left
         if found:
             with frequent_gc(), repo.transaction(b"pacha-purge") as transaction:
                 for name, erased in found.items():
@@ -115,13 +120,6 @@ def erase(repo: Any, place: Place, revisions: Mapping[bytes, Collection[str]]) -
             repo.invalidateall()
         tidy(place.path)
     return sum(map(len, found.values()))
-
-
-def _left(repo: Any, name: bytes, revisions: Collection[str]) -> set[bytes]:
-    """The ``revisions`` (nodes) that still have their content here."""
-    log = repo.file(name)
-    raw = map(nodes.bin, revisions)
-    return {node for node in raw if log.hasnode(node) and not log.iscensored(log.rev(node))}
 
 
 def tidy(path: str) -> None:

@@ -59,7 +59,7 @@ class OneRevisionReader:
     def log(self, name: bytes) -> bytes:
         """The path of the log of the stored ``name`` below the store, whose encoding is known."""
         assert self._encode is not None
-        return self._encode(_index(name))
+        return self._encode(b"data/" + name + b".i")
 
     def get(self, name: bytes) -> OnlyRevision | None:
         """The only revision of the stored ``name``, its hash checked; None where Mercurial has to read the log."""
@@ -109,8 +109,3 @@ class OneRevisionReader:
         except Exception:  # Mercurial reports what is wrong with it
             self.damaged = True
             return None
-
-
-def _index(name: bytes) -> bytes:
-    """The path of the log of the stored ``name``, before the store encodes it."""
-    return b"data/" + name + b".i"

@@ -22,10 +22,8 @@ _ONLY_FLAG: int = constants.REVIDX_ISCENSORED
 
 def is_tombstone(log: Any, number: int) -> bool:
     """Whether a revision of a file is a tombstone, and nothing else."""
-    return log.flags(number) == _ONLY_FLAG and log.target[0] == constants.KIND_FILELOG and _text(log, number)
-
-
-def _text(log: Any, number: int) -> bool:
+    if log.flags(number) != _ONLY_FLAG or log.target[0] != constants.KIND_FILELOG:
+        return False
     return bool(log.rawsize(number) == len(TEXT) and bytes(log._inner._chunk(number)) == TEXT)
 
 
