@@ -105,7 +105,9 @@ class KeyGrant:
 
     def line(self, key: PublicKey) -> str:
         """The line of authorized_keys (sshd(8), "AUTHORIZED_KEYS FILE FORMAT"). Raises UsageError."""
-        words = [*_program(), "serve", self.host, "--hosts-path", os.fsdecode(self.hosts_path)]
+        # by the path of this Pacha where sshd would not find it by its name
+        own = "pacha" if shutil.which("pacha", path=_PATH_OF_SSHD) else program()
+        words = [own, "serve", self.host, "--hosts-path", os.fsdecode(self.hosts_path)]
         words += ["--rebuild-only"] * self.rebuild_only + ["--push-only"] * self.push_only
         command = shlex.join(words)
         if not command.isprintable():
@@ -119,13 +121,6 @@ class KeyGrant:
         if self.expires is not None:
             options.append(time.strftime('expiry-time="%Y%m%d%H%M%S"', time.localtime(self.expires)))
         return " ".join([",".join(options), key.kind, key.blob, key.comment or self.host])
-
-
-def _program() -> list[str]:
-    """The command by which sshd finds this Pacha: its name if that is enough, else its path."""
-    if shutil.which("pacha", path=_PATH_OF_SSHD):
-        return ["pacha"]
-    return [program()]
 
 
 def can_run(user: pwd.struct_passwd) -> bool:

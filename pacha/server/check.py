@@ -103,20 +103,20 @@ def _here(config: Config, scratch: Path) -> Context:
 def _apart(owner: os.stat_result, examine: Callable[[], dict[str, Any]]) -> dict[str, Any]:
     """Run ``examine`` in a child process, as root under the account ``owner``; returns its result."""
 
+    def examined() -> bytes:
+        try:
+            outcome = examine()
+        except Exception as error:
+            outcome = result(ExitCode.FAILED, unseen(error))
+        return json.dumps(outcome).encode("ascii")
+
     limits = AccountLimits(cpu_seconds=_CPU_SECONDS, seconds=_SECONDS, memory=_MEMORY, most=_MOST_SAID)
-    text, status = run_as_owner(owner, lambda: json.dumps(_examined(examine)).encode("ascii"), limits)
+    text, status = run_as_owner(owner, examined, limits)
     try:
         return _believed(message.decode(text))
     except (ValueError, KeyError, TypeError):
         how = f"by signal {os.WTERMSIG(status)}" if os.WIFSIGNALED(status) else "without a result"
         return result(ExitCode.DAMAGED, f"the check ended {how}: it is too large, or more than it seems")
-
-
-def _examined(examine: Callable[[], dict[str, Any]]) -> dict[str, Any]:
-    try:
-        return examine()
-    except Exception as error:
-        return result(ExitCode.FAILED, unseen(error))
 
 
 def _believed(answer: dict[str, Any]) -> dict[str, Any]:

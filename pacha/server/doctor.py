@@ -81,7 +81,11 @@ def _hosts(statuses: tuple[hosts.HostStatus, ...]) -> Iterator[Check]:
 
 def _accounts(hosts_path: bytes, names: list[str]) -> Iterator[Check]:
     """Whether the owner of each host's folder can log in, and run this Pacha."""
-    numbers = set(_owners(hosts_path, names)) - {0}
+    numbers = set[int]()
+    for name in names:
+        with suppress(OSError):  # removed meanwhile
+            numbers.add(os.lstat(os.path.join(hosts_path, os.fsencode(name))).st_uid)
+    numbers.discard(0)
     for number in sorted(numbers):
         try:
             account = pwd.getpwuid(number)
@@ -94,9 +98,3 @@ def _accounts(hosts_path: bytes, names: list[str]) -> Iterator[Check]:
     if names and not numbers:
         cure = f"Give them to an account of the hosts: chown -R ACCOUNT: {escape(hosts_path)}/HOST"
         yield look("accounts", "each host's folder is root's, so that no other account can push", cure)
-
-
-def _owners(hosts_path: bytes, names: list[str]) -> Iterator[int]:
-    for name in names:
-        with suppress(OSError):  # removed meanwhile
-            yield os.lstat(os.path.join(hosts_path, os.fsencode(name))).st_uid

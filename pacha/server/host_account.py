@@ -53,7 +53,11 @@ def run_as_owner(owner: os.stat_result, work: Callable[[], bytes], limits: Accou
 @contextmanager
 def scratch_folder(owner: os.stat_result) -> Iterator[Path]:
     """A folder owned by ``owner`` in one of ours, so that nobody can replace it before it is removed."""
-    outer = Path(tempfile.mkdtemp(prefix="pacha-check-", dir=_roomy(owner)))
+    # /tmp where the owner cannot reach the usual folder for temporary files
+    usual = Path(tempfile.gettempdir()).resolve()
+    is_open = all(folder.stat().st_mode & 0o001 for folder in (usual, *usual.parents))
+    reached = str(usual) if is_open or owner.st_uid == os.geteuid() else "/tmp"  # noqa: S108 (mkdtemp in it)
+    outer = Path(tempfile.mkdtemp(prefix="pacha-check-", dir=reached))
     try:
         outer.chmod(0o711)
         (outer / "work").mkdir(mode=0o700)
@@ -76,13 +80,6 @@ def _become(owner: os.stat_result, limits: AccountLimits) -> None:
     for number in (0, 1, 2):
         os.dup2(null, number)
     os.umask(0o077)
-
-
-def _roomy(owner: os.stat_result) -> str:
-    """The folder for temporary files, if ``owner`` can reach it, else /tmp."""
-    usual = Path(tempfile.gettempdir()).resolve()
-    open_to_all = all(folder.stat().st_mode & 0o001 for folder in (usual, *usual.parents))
-    return str(usual) if open_to_all or owner.st_uid == os.geteuid() else "/tmp"  # noqa: S108 (mkdtemp in it)
 
 
 def _open_up(remove: Callable[..., Any], path: str, _fault: object) -> None:

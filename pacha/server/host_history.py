@@ -65,7 +65,9 @@ class HostHistory:
     def watched(self) -> dict[str, tuple[Watched, ...]]:
         """The watched paths of each readable snapshot, by node."""
         by_node = dict[str, tuple[Watched, ...]]()
-        with tempfile.TemporaryDirectory(dir=_roomy()) as folder:
+        usual = tempfile.gettempdir()
+        roomy = usual if os.access(usual, os.W_OK | os.X_OK) else "/tmp"  # noqa: S108 (a private folder in it)
+        with tempfile.TemporaryDirectory(dir=roomy) as folder:
             image = Path(folder, "pacha.db")
             for snapshot in self.snapshots:
                 if snapshot.node in self.known:
@@ -86,8 +88,3 @@ class HostHistory:
             for each in watched:
                 by_name.setdefault(each.repository, each)
         return by_name
-
-
-def _roomy() -> str:
-    usual = tempfile.gettempdir()
-    return usual if os.access(usual, os.W_OK | os.X_OK) else "/tmp"  # noqa: S108 (a private folder in it)

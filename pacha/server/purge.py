@@ -167,11 +167,8 @@ def _believed(row: Sequence[Any]) -> PlannedPath:
 
 
 def _mark(chosen: Choice) -> str:
-    return hashlib.sha256(json.dumps(_nodes(chosen), sort_keys=True).encode()).hexdigest()
-
-
-def _nodes(chosen: Choice) -> dict[str, dict[str, list[str]]]:
-    return purges.encode_revisions(purges.united([chosen.revisions]))
+    nodes = purges.encode_revisions(purges.united([chosen.revisions]))
+    return hashlib.sha256(json.dumps(nodes, sort_keys=True).encode()).hexdigest()
 
 
 def _carried_out(

@@ -176,8 +176,8 @@ def _choose_in(
         if revision.is_purged:
             chosen.gone.setdefault(name, {}).setdefault(revision.name, set()).add(revision.node)
             continue
-        if revision.name in in_parts and _is_pointer(repository, revision):
-            continue
+        if revision.name in in_parts and repository.has_name(revision.brought_by, names.part(revision.name, 0)):
+            continue  # it only says that the file is kept in parts
         path = _path(history, name, revision.name)
         if (revision.name, bytes.fromhex(revision.node)) in current:
             chosen.newest.add(path)
@@ -205,11 +205,6 @@ def _current(history: HostHistory, repository: hg.Repository, name: str) -> set[
         if not any(repository.has(node) and repository.is_ancestor(head, node) for node in known)
     ]
     return _ids(history, repository, name, [newest]) | repository.present(unknown)
-
-
-def _is_pointer(repository: hg.Repository, revision: hg.FileRevision) -> bool:
-    """Whether it only says that a file is kept in parts."""
-    return repository.has_name(revision.brought_by, names.part(revision.name, 0))
 
 
 def _path(history: HostHistory, repository: str, stored: bytes) -> bytes:

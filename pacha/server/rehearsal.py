@@ -46,7 +46,9 @@ def _differs(descent: DirectoryFds, entry: Entry, accounts: Accounts) -> str:
     """The difference in kind, content, link target or time, as text, "" for none."""
     try:
         directory, name = descent.parent(entry.path.lstrip(b"/"))
-        _let_read(directory, name)
+        status = os.stat(name, dir_fd=directory, follow_symlinks=False)
+        if stat.S_ISREG(status.st_mode) or stat.S_ISDIR(status.st_mode):  # its owner may read it, whatever its mode was
+            os.chmod(name, stat.S_IMODE(status.st_mode) | 0o700, dir_fd=directory)
         actual = content.observe_and_hash(name, directory, entry.path, accounts)
     except (OSError, DamagedError) as error:
         return getattr(error, "strerror", "") or str(error)
@@ -54,10 +56,3 @@ def _differs(descent: DirectoryFds, entry: Entry, accounts: Accounts) -> str:
         return f"it is of type {actual.kind.value}, not {entry.kind.value}"
     names = ("size", "sha256", "target", "mtime_ns")
     return ", ".join(name for name in names if getattr(actual, name) != getattr(entry, name))
-
-
-def _let_read(directory: int, name: bytes) -> None:
-    """Let the owner read the restored copy, whose recorded mode may not."""
-    status = os.stat(name, dir_fd=directory, follow_symlinks=False)
-    if stat.S_ISREG(status.st_mode) or stat.S_ISDIR(status.st_mode):
-        os.chmod(name, stat.S_IMODE(status.st_mode) | 0o700, dir_fd=directory)

@@ -13,6 +13,7 @@ from pacha.wire.local_store import linked
 from pacha.wire.master import HG, STORE
 
 LOOK_THERE = "Look at the host's folder on the master."
+_LOCKS = (f"{HG}/wlock", f"{STORE}/lock")
 #: Names in a half-made repository (mercurial/localrepo.py, createrepository).
 _HALF_MADE = frozenset([HG, "store", "cache", "wcache", "requires", "00changelog.i"])
 
@@ -46,17 +47,13 @@ def check_plain(fd: int, path: str) -> None:
                     check_plain(below, inside)
                 finally:
                     os.close(below)
-            elif not entry.is_file(follow_symlinks=False) and not _is_lock(inside):
+            elif not entry.is_file(follow_symlinks=False) and inside.partition("/")[2] not in _LOCKS:
                 raise DamagedError(
                     f"{escape(inside)} is neither a file nor a folder.",
                     "",
                     LOOK_THERE,
                     code="special-file-in-host-folder",
                 )
-
-
-def _is_lock(path: str) -> bool:
-    return path.partition("/")[2] in (f"{HG}/wlock", f"{STORE}/lock")
 
 
 def check_half_made(descent: DirectoryFds, name: str) -> None:

@@ -14,7 +14,6 @@ from dataclasses import dataclass
 from pacha.errors import PachaError
 from pacha.host.context import check_host
 from pacha.server import host_keys, moving, retired
-from pacha.server.moving import Places
 from pacha.server.purge import me
 from pacha.server.retired import Record
 from pacha.server.standstill import standstill
@@ -85,7 +84,10 @@ def undo(hosts_path: bytes, host: str) -> Returned:
             raise _not_retired(hosts_path, host)
         archive = held.enter_context(retired.opened(hosts_path, host))
         there, here = moving.archived(archive), moving.live(hosts_path, host, held, make=True)
-        _check_free(hosts_path, host, here, there)
+        if there.folder.is_there() and here.folder.is_there():
+            raise _in_the_way(hosts_path, host)
+        if not there.folder.is_there() and not here.folder.is_there():
+            raise _not_retired(hosts_path, host)
         record = retired.read(archive)
         returned = _let_in(os.path.join(hosts_path, os.fsencode(host)), record)
         if there.folder.is_there():
@@ -137,14 +139,6 @@ def _let_in(path: bytes, record: Record | None) -> Returned:
     host_keys.check_free(user, keys)
     host_keys.put_back(user, keys)
     return Returned(path=path, account=user.pw_name, keys=len(keys), lost_keys=0)
-
-
-def _check_free(hosts_path: bytes, host: str, here: Places, there: Places) -> None:
-    """Raise PachaError if there is another host of that name, or nothing to bring back."""
-    if there.folder.is_there() and here.folder.is_there():
-        raise _in_the_way(hosts_path, host)
-    if not there.folder.is_there() and not here.folder.is_there():
-        raise _not_retired(hosts_path, host)
 
 
 def _in_the_way(hosts_path: bytes, host: str) -> PachaError:

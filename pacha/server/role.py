@@ -15,7 +15,10 @@ if TYPE_CHECKING:
 
 def of_master(config: Config) -> Config:
     """Return ``config``. Raises UsageError on a machine that only pushes to others: one without the folder of hosts."""
-    if not config.hosts or any(map(_is_here, config.hosts)) or os.path.isdir(config.hosts_path):
+    node = os.uname().nodename
+    here = (STANDALONE, "localhost", "::1", node, node.partition(".")[0])
+    is_here = any(host in here or host.startswith("127.") for host in config.hosts)
+    if not config.hosts or is_here or os.path.isdir(config.hosts_path):
         return config
     master, folder = config.hosts[0], escape(config.hosts_path)
     raise UsageError(
@@ -29,9 +32,3 @@ def of_master(config: Config) -> Config:
 def is_master_alone(config: Config) -> bool:
     """Whether this machine has the folder of hosts, and pushes to no master."""
     return not config.hosts and os.path.isdir(config.hosts_path)
-
-
-def _is_here(master: str) -> bool:
-    """Whether ``master`` looks like a name of this machine."""
-    node = os.uname().nodename
-    return master in (STANDALONE, "localhost", "::1", node, node.partition(".")[0]) or master.startswith("127.")

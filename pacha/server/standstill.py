@@ -35,21 +35,18 @@ def standstill(host: FolderEntry, *, seconds: float = _SECONDS) -> Iterator[None
     with ExitStack() as held:
         held.callback(os.close, folder)
         descent = held.enter_context(DirectoryFds(b"/proc/self/fd/%d" % folder))
-        for store in filter(partial(_is_store, descent), map(_store_of, sorted(os.listdir(folder)))):
+        stores = [os.fsencode(f"{name}/{STORE}") for name in sorted(os.listdir(folder)) if is_repository(name)]
+        for store in filter(partial(_is_store, descent), stores):
             times = os.fstat(descent.directory(store))
             _take(descent, store, deadline)
             held.callback(_release, descent, store, (times.st_atime_ns, times.st_mtime_ns))
         yield
 
 
-def _store_of(name: str) -> bytes:
-    return os.fsencode(f"{name}/{STORE}") if is_repository(name) else b""
-
-
 def _is_store(descent: DirectoryFds, store: bytes) -> bool:
     """Whether it exists, without a link on the way: through ``pacha serve``, Mercurial writes to no other."""
     try:
-        return bool(store) and descent.directory(store) >= 0
+        return descent.directory(store) >= 0
     except OSError:
         return False
 
