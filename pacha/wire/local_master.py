@@ -137,7 +137,10 @@ class LocalMaster:
         for path, mode, owner in hook_files.entries(self.hosts_path, host, frozenset([0, os.geteuid()])):
             with suppress(FileExistsError):
                 os.mkdir(os.path.dirname(path), 0o700, dir_fd=inbox)
-            _copy(os.path.join(hook_files.folder_of(self.hosts_path, host), path), path, inbox)
+            source = os.path.join(hook_files.folder_of(self.hosts_path, host), path)
+            fd = local_store.open_plain(source, source)
+            with open(fd, "rb") as whence, open(os.open(path, CREATE, 0o600, dir_fd=inbox), "wb") as where:
+                shutil.copyfileobj(whence, where, 1 << 20)
             hooks.append(hook_files.hook_of(path, mode, owner))
         return hooks
 
@@ -248,9 +251,3 @@ def _opened(folder: bytes) -> Iterator[int]:
         yield fd
     finally:
         os.close(fd)
-
-
-def _copy(source: bytes, path: bytes, inbox: int) -> None:
-    fd = local_store.open_plain(source, source)
-    with open(fd, "rb") as whence, open(os.open(path, CREATE, 0o600, dir_fd=inbox), "wb") as where:
-        shutil.copyfileobj(whence, where, 1 << 20)

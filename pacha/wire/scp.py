@@ -234,7 +234,10 @@ class _Sink:
             piece = self._sender.chunk(size)
             size -= len(piece)
             if fd is not None:
-                _write(fd, piece, path)
+                try:
+                    write_all(fd, piece)
+                except OSError as error:
+                    raise _not_written(path, error) from error
         status = self._sender.chunk(1)
         if status in (b"\x01", b"\x02"):
             raise complaint(self._sender.line(), first=False)
@@ -249,13 +252,6 @@ def _check_room(folder: int, size: int) -> None:
         status = os.fstatvfs(folder)
         if size > status.f_bavail * status.f_frsize:
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-
-
-def _write(fd: int, piece: bytes, path: bytes) -> None:
-    try:
-        write_all(fd, piece)
-    except OSError as error:
-        raise _not_written(path, error) from error
 
 
 def _not_written(path: bytes, error: OSError) -> PachaError:

@@ -56,16 +56,15 @@ class _Source:
             while rest:
                 piece = os.read(fd, min(rest, _PIECE))
                 if not piece:
-                    raise _shorter(path)
+                    raise DamagedError(
+                        f"{escape(path)} became shorter while it was read.",
+                        "something changed it at that moment",
+                        "Run this again.",
+                        subject=escape(path),
+                        code="file-became-shorter",
+                    )
                 self.pipe.write(piece)
                 rest -= len(piece)
             self.pipe.write(b"\0")
         finally:
             os.close(fd)
-
-
-def _shorter(path: bytes) -> DamagedError:
-    message, hint = f"{escape(path)} became shorter while it was read.", "Run this again."
-    return DamagedError(
-        message, "something changed it at that moment", hint, subject=escape(path), code="file-became-shorter"
-    )

@@ -187,8 +187,12 @@ class SshMaster:
             return hooks
         owners = channel.ask(control.HOOKS).get("owners")
         owner_by_path = owners if isinstance(owners, dict) else {}
-        paths = [f"{hook.folder}/{os.fsdecode(hook.name)}" for hook in hooks]
-        return [replace(hook, owner=_owner(owner_by_path.get(path))) for path, hook in zip(paths, hooks, strict=True)]
+        told = [owner_by_path.get(f"{hook.folder}/{os.fsdecode(hook.name)}") for hook in hooks]
+        known = [
+            owner[:200] if isinstance(owner, str) and owner.isprintable() else "not known to Pacha there"
+            for owner in told
+        ]
+        return [replace(hook, owner=owner) for hook, owner in zip(hooks, known, strict=True)]
 
     def draft_heartbeat(self, host: str, line: bytes) -> None:
         """Start early with the heartbeat where it takes more than one round trip."""
@@ -285,8 +289,3 @@ def _send(talk: Conversation, pieces: Iterable[bytes]) -> Exception | None:
     except Exception as error:
         return error
     return None
-
-
-def _owner(value: object) -> str:
-    """The owner of a hook as the master tells it, or what is wrong."""
-    return value[:200] if isinstance(value, str) and value.isprintable() else "not known to Pacha there"

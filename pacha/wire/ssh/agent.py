@@ -30,7 +30,9 @@ class Agent:
         try:
             self._sock.settimeout(TO_LIST)
             self._sock.connect(path)
-            self.keys = _keys(self._asked(_ASK_FOR_KEYS, b"", _KEYS, TO_LIST))
+            reader = _Reader(self._asked(_ASK_FOR_KEYS, b"", _KEYS, TO_LIST))
+            count = min(reader.number(), _MOST_KEYS)
+            self.keys = tuple([reader.string(), reader.string()][0] for _ in range(count))  # each with a comment
         except (OSError, ValueError) as error:
             self.close()
             raise AgentError(str(getattr(error, "strerror", None) or error)) from error
@@ -96,9 +98,3 @@ class _Reader:
             raise ValueError("its answer is incomplete")
         part, self._data = self._data[:size], self._data[size:]
         return part
-
-
-def _keys(answer: bytes) -> tuple[bytes, ...]:
-    reader = _Reader(answer)
-    count = min(reader.number(), _MOST_KEYS)
-    return tuple([reader.string(), reader.string()][0] for _ in range(count))  # each with a comment

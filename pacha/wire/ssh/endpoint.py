@@ -160,7 +160,9 @@ def _key_files(settings: Settings, key: str | None, tokens: Tokens) -> tuple[tup
         return (expand_home(key),), True
     files = _list(settings, "identityfile")
     tried = files if "identityfile" in settings else _DEFAULT_KEYS
-    return tuple(expand_home(_filled(file, tokens)) for file in tried), not _are_usual(files)
+    # ``ssh -G`` does not distinguish its default keys from configured ones
+    are_usual = not files or (len(files) > 3 and all(file.startswith("~/.ssh/id_") for file in files))
+    return tuple(expand_home(_filled(file, tokens)) for file in tried), not are_usual
 
 
 def _known_hosts(settings: Settings, given: str | None) -> tuple[str, ...]:
@@ -198,11 +200,6 @@ def _words(settings: Settings, keyword: str, default: str) -> list[str]:
     except ValueError:
         words = text.split()
     return [] if words == ["none"] else words
-
-
-def _are_usual(files: list[str]) -> bool:
-    """Whether these are ssh's default keys, which ``ssh -G`` does not distinguish from configured ones."""
-    return not files or (len(files) > 3 and all(file.startswith("~/.ssh/id_") for file in files))
 
 
 def _tokens(name: str, host: str, port: int, user: str, alias: str, jump: str) -> Tokens:

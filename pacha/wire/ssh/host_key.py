@@ -48,7 +48,8 @@ def check_host_key(endpoint: Endpoint, blob: bytes) -> None:
     options: list[str] = []
     for authority in authorities(endpoint.known_hosts, endpoint.host_key_name)[:1]:
         why += f"; its certificate ({authority.file} line {authority.line}) does not count: Pacha checks keys alone"
-        options = ["-o", f"HostKeyAlgorithms={_algorithm(blob)}"]  # else ssh takes the certificate, and asks nothing
+        algorithm = {"ssh-rsa": "rsa-sha2-512"}.get(key_kind(blob), one_line(key_kind(blob)))  # RFC 8332
+        options = ["-o", f"HostKeyAlgorithms={algorithm}"]  # else ssh takes the certificate, and asks nothing
     raise UnreachableError(
         f"{endpoint.host} (port {endpoint.port}) is not known: nothing was sent.",
         why,
@@ -68,11 +69,6 @@ def _refuse_changed(endpoint: Endpoint, blob: bytes, valid: list[KnownKey]) -> N
         f"and accept it once: {ssh_command(endpoint)}",
         code="host-key-changed",
     )
-
-
-def _algorithm(blob: bytes) -> str:
-    """The name by which a server is asked for such a key (RFC 8332)."""
-    return {"ssh-rsa": "rsa-sha2-512"}.get(key_kind(blob), one_line(key_kind(blob)))
 
 
 def _compare_hint(blob: bytes) -> str:

@@ -56,7 +56,10 @@ class Identities:
             if isinstance(key, Unusable):
                 later.append((file, key))
             else:
-                yield from _with_certificate(file, key)
+                blob = key.asbytes()
+                yield file, _offer_of(blob, key)
+                if certificate := _certificate_of(file, blob):
+                    yield f"{file}-cert.pub", _offer_of(certificate, key)
         for file, reason in later:
             yield from self._by_agent(file, reason)
         if self._endpoint.named_keys and not self._endpoint.only_these_keys:
@@ -126,13 +129,6 @@ class Identities:
             if plain_key(blob) == plain_key(certificate):
                 yield self._offer(certificate, blob)
                 return
-
-
-def _with_certificate(file: str, key: paramiko.PKey) -> Iterator[_Candidate]:
-    blob = key.asbytes()
-    yield file, _offer_of(blob, key)
-    if certificate := _certificate_of(file, blob):
-        yield f"{file}-cert.pub", _offer_of(certificate, key)
 
 
 def _certificate_of(file: str, blob: bytes) -> bytes | None:

@@ -53,7 +53,8 @@ def read_settings(text: bytes, host: str, config: Path) -> dict[str, str | list[
     """The settings for ``host``. Raises ConfigError for a line that is not understood and may concern it."""
     lines: list[str] = []
     for block in _blocks(text.decode("utf-8", "replace")):
-        fault = _fault(block)
+        fault, words = _fault(block), block.words()
+        is_global = not words or words[0][1] not in ("host", "match")
         if fault and block.concerns(host):
             number, line = fault
             raise ConfigError(
@@ -62,7 +63,7 @@ def read_settings(text: bytes, host: str, config: Path) -> dict[str, str | list[
                 "Install ssh (openssh-client), which Pacha asks then, or correct that file.",
                 code="ssh-config-unreadable",
             )
-        lines += [] if fault and not _is_global(block) else [line for _, line in block.lines]
+        lines += [] if fault and not is_global else [line for _, line in block.lines]
     return _looked_up("\n".join(lines), host, config)
 
 
@@ -73,11 +74,6 @@ def _blocks(text: str) -> list[_Block]:
             blocks.append(_Block())
         blocks[-1].lines.append((number, line))
     return blocks
-
-
-def _is_global(block: _Block) -> bool:
-    words = block.words()
-    return not words or words[0][1] not in ("host", "match")
 
 
 def _fault(block: _Block) -> tuple[int, str] | None:

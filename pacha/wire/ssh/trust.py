@@ -15,13 +15,10 @@ from pacha.text import printable
 
 def read_trusted(path: str | Path) -> bytes:
     """The content of ``path``. Raises OSError, and ConfigError if anybody but root and this user could change it."""
-    with open(path, "rb", opener=_opener) as file:
+    # without O_NONBLOCK it would wait for a FIFO
+    with open(path, "rb", opener=lambda name, flags: os.open(name, flags | os.O_NONBLOCK)) as file:
         refuse_others(path, os.fstat(file.fileno()))
         return file.read()
-
-
-def _opener(path: str, flags: int) -> int:
-    return os.open(path, flags | os.O_NONBLOCK)  # do not wait for a FIFO
 
 
 def refuse_others(path: str | Path, status: os.stat_result) -> None:
