@@ -24,6 +24,8 @@ _HARDWARE = re.compile(CARD)
 _BUILT_IN = frozenset({"files", "dns", "db"})  #: name services of the C library itself
 _LARGEST_LIST = 8 << 20  #: bytes of the list of a kernel's modules
 _SIX = re.compile(r"[0-9a-f]{32} ")  #: an address in if_inet6 (proc_net(5))
+_ARRAY = "md-uuid-"  #: how a name of an array begins in /dev/disk/by-id
+_PUNCTUATION = re.compile(r"[:.-]")
 _LONGEST = 300  #: characters of a pattern that are matched
 _LIBRARIES = ("lib", "lib64", "usr/lib", "usr/lib64", "usr/lib32")
 
@@ -64,8 +66,11 @@ class Inventory:
         return None if known is None else any(part.lower() in name for name in known.get("by-id", ()))
 
     def array(self, uuid: str) -> bool | None:
-        """Whether a RAID array is here, by the UUID in its name (md-uuid-...)."""
-        return self.disk(f"md-uuid-{uuid}")
+        """Whether a RAID array is here, by the UUID in its name; only the digits count (mdadm.conf(5))."""
+        known, wanted = self._disk_names, _PUNCTUATION.sub("", uuid.lower())
+        names = (known or {}).get("by-id", ())
+        arrays = [_PUNCTUATION.sub("", name[len(_ARRAY) :]) for name in names if name.startswith(_ARRAY)]
+        return None if known is None else any(array.startswith(wanted) for array in arrays)
 
     def file_system(self, kind: str) -> bool | None:
         """Whether a file system of this type is mounted."""

@@ -110,6 +110,7 @@ def test_arrays_filters_units_and_wwids() -> None:
     assert found(
         disks.mdadm, "DEVICE partitions\nARRAY /dev/md/0 metadata=1.2 UUID=3aaa0122:29827cfa name=bar:0\n"
     ) == [(Named.ARRAY, "3aaa0122:29827cfa")]
+    assert found(disks.mdadm, "ARRAY /dev/md1 UUID=3aaa0122-2982.7cfa\n") == [(Named.ARRAY, "3aaa0122-2982.7cfa")]
     filters = 'devices {\n  # filter = [ "a|/dev/sdx|" ]\n  filter = [ "a|^/dev/sda2$|", "a|/dev/nvme.*|", "r|.*|" ]\n'
     assert found(disks.lvm, filters) == [(Named.DEVICE, "/dev/sda2"), (Named.DEVICE, "/dev/nvme*")]
     assert found(disks.lvm, 'global_filter = [ "a|.*|" ]\n') == []

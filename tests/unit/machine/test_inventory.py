@@ -46,6 +46,8 @@ def whole(tmp_path: Path) -> Inventory:
         (Named.DISK_ID, "0001", True),
         (Named.DISK_ID, "WD-1", False),
         (Named.ARRAY, "3aaa0122:29827cfa", True),
+        (Named.ARRAY, "3AAA012229827CFA", True),
+        (Named.ARRAY, "3aaa01-22298.27cfa", True),
         (Named.ARRAY, "dead", False),
         (Named.FILE_SYSTEM, "ext4", True),
         (Named.FILE_SYSTEM, "btrfs", False),
