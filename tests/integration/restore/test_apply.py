@@ -206,7 +206,8 @@ def test_a_file_with_written_zeros_and_holes_gets_holes_where_it_had_some(tmp_pa
     root.unlink()
     rebuild(root, wanted, Contents({os.fsencode(root): bytes(data)}), state)
     assert root.read_bytes() == data
-    assert (look(root), root.stat().st_blocks) == (wanted, blocks)
+    assert look(root) == wanted
+    assert abs(root.stat().st_blocks - blocks) <= 16  # ext4 keeps a list of more than four extents in blocks of its own
 
 
 def test_missing_parents_are_made_as_recorded_and_existing_ones_left(tmp_path: Path) -> None:
