@@ -63,16 +63,26 @@ def _host(text: str) -> str:
     raise ValueError(f"'{printable(text)}' is not a host name or an address{hint}")
 
 
-def _user(text: str) -> str | None:
-    if text and not re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9._@+-]{0,254}\$?", text):
-        raise ValueError(f"'{printable(text)}' is not a user name")
-    return text or None
+def _matching(pattern: str | re.Pattern[str], what: str) -> Callable[[str], str | None]:
+    """A parser of texts that ``pattern`` matches as a whole ("" is None); ``what`` they are, for the error."""
+
+    def parse(text: str) -> str | None:
+        if text and not re.fullmatch(pattern, text):
+            raise ValueError(f"'{printable(text)}' is not {what}")
+        return text or None
+
+    return parse
 
 
-def _port(text: str) -> int:
-    if not re.fullmatch(r"[0-9]{1,5}", text) or not 0 < int(text) < 65536:
-        raise ValueError(f"'{printable(text)}' is not a port (1 to 65535)")
-    return int(text)
+def _whole(allowed: range, what: str) -> Callable[[str], int]:
+    """A parser of ``allowed`` numbers, with no more digits than the largest has; ``what`` they are, for the error."""
+
+    def parse(text: str) -> int:
+        if not re.fullmatch("[0-9]+", text) or len(text) > len(str(allowed[-1])) or int(text) not in allowed:
+            raise ValueError(f"'{printable(text)}' is not {what}")
+        return int(text)
+
+    return parse
 
 
 def _file(text: str) -> str | None:
@@ -121,27 +131,6 @@ def _age(text: str) -> str | None:
     return text or None
 
 
-def _months(text: str) -> int:
-    if not re.fullmatch(r"[0-9]{1,4}", text):
-        raise ValueError(f"'{printable(text)}' is not a number of months")
-    return int(text)
-
-
-def _seconds(text: str) -> int:
-    if not re.fullmatch(r"[0-9]{1,6}", text) or not int(text):
-        raise ValueError(f"'{printable(text)}' is not a number of seconds above 0")
-    return int(text)
-
-
-def _hostname(text: str) -> str | None:
-    if text and not HOST_NAME.fullmatch(text):
-        raise ValueError(
-            f"'{printable(text)}' is not a host name: letters, digits, '.', '_', '-'; a letter or digit first; "
-            f"{HOST_NAME_MAX} at most"
-        )
-    return text or None
-
-
 def _words(text: str) -> tuple[str, ...]:
     """Split at white space, with quotes as in a shell, but keep backslashes: globs need them."""
     lexer = shlex.shlex(text, posix=True, punctuation_chars=False)
@@ -171,12 +160,6 @@ def _yes(text: str) -> bool:
     return answer
 
 
-def _hardware(text: str) -> str:
-    if text not in ("auto", "same", "other"):
-        raise ValueError(f"'{printable(text)}' is not auto, same or other")
-    return text
-
-
 def _command(text: str) -> tuple[str, ...]:
     try:
         words = tuple(shlex.split(text))
@@ -200,19 +183,28 @@ def _url(text: str) -> str | None:
     return text
 
 
+_USER = _matching(r"[A-Za-z0-9_][A-Za-z0-9._@+-]{0,254}\$?", "a user name")
+_HOSTNAME = _matching(
+    HOST_NAME, f"a host name: letters, digits, '.', '_', '-'; a letter or digit first; {HOST_NAME_MAX} at most"
+)
+_HARDWARE = _matching("auto|same|other", "auto, same or other")
+_PORT = _whole(range(1, 65536), "a port (1 to 65535)")
+_SECONDS = _whole(range(1, 1_000_000), "a number of seconds above 0")
+_MONTHS = _whole(range(10_000), "a number of months")
+
 # fmt: off
 KEYS: tuple[Key, ...] = (
     Key("pacha.host", "hosts", _hosts, "",
         "The master. Several are separated by commas; 'local' keeps everything in a folder of this machine."),
-    Key("pacha.ssh.user", "ssh_user", _user, "",
+    Key("pacha.ssh.user", "ssh_user", _USER, "",
         "The account on the master. Not set: what ~/.ssh/config says, else the user who runs Pacha."),
-    Key("pacha.ssh.port", "ssh_port", _port, "22",
+    Key("pacha.ssh.port", "ssh_port", _PORT, "22",
         "The port of the master's sshd. Not set: what ~/.ssh/config says, else 22."),
     Key("pacha.ssh.key", "ssh_key", _file, "",
         "The private key file. Not set: the agent's keys, those of ~/.ssh/config and the usual files."),
     Key("pacha.ssh.known_hosts", "ssh_known_hosts", _file, "",
         "The file of known host keys. Not set: those of the user and of the system."),
-    Key("pacha.ssh.timeout", "ssh_timeout", _seconds, "120",
+    Key("pacha.ssh.timeout", "ssh_timeout", _SECONDS, "120",
         "Seconds that the master may send (almost) nothing before Pacha gives it up; a login may take 20 at most."),
     Key("pacha.ssh.command", "ssh_command", _program, "",
         "The ssh program that logs in, such as 'ssh'. Not set: Pacha does it itself."),
@@ -220,7 +212,7 @@ KEYS: tuple[Key, ...] = (
         "The folder on the master (with 'local': on this machine) that holds one folder for each host."),
     Key("pacha.frequency", "frequency", _hours, "12",
         "Hours between two pushes; 0.5 is half an hour."),
-    Key("pacha.hostname", "hostname", _hostname, "",
+    Key("pacha.hostname", "hostname", _HOSTNAME, "",
         "This host's name on the master. Not set: that of the host rebuilt here, else the machine's."),
     Key("pacha.exclude", "exclude", _patterns, "",
         "Patterns of paths that are not kept, separated by spaces or lines; quotes around one with a space."),
@@ -230,11 +222,11 @@ KEYS: tuple[Key, ...] = (
         "The file of those for whom it is sealed: an age recipient or an SSH public key on each line, two at least."),
     Key("pacha.one.filesystem", "one_filesystem", _yes, "no",
         "Leave out file systems that are mounted below a watched path (yes or no)."),
-    Key("pacha.before.push.timeout", "before_push_timeout", _seconds, "600",
+    Key("pacha.before.push.timeout", "before_push_timeout", _SECONDS, "600",
         "Seconds that a program in before-push.d may take, which each push runs before it looks at the files."),
     Key("pacha.rebuild.keep", "rebuild_keep", _patterns, "",
         "Paths that a rebuild never overwrites, such as /etc/fstab; written like pacha.exclude."),
-    Key("pacha.rebuild.hardware", "rebuild_hardware", _hardware, "auto",
+    Key("pacha.rebuild.hardware", "rebuild_hardware", _HARDWARE, "auto",
         "Whether this machine counts as the one that a host was: auto (what the snapshot says), same or other."),
     Key("pacha.drift.ignore", "drift_ignore", _patterns, "",
         "On a master: what drift passes over below a folder, such as /etc/hostname; written like pacha.exclude."),
@@ -242,7 +234,7 @@ KEYS: tuple[Key, ...] = (
         "On a master: what no digest shows the content of, besides what it always hides; written like pacha.exclude."),
     Key("pacha.keep", "keep", _age, "",
         "On a master: 'pacha purge --all' erases content that only older snapshots have; 90d, 8w, 6m or 2y."),
-    Key("pacha.keep.monthly", "keep_monthly", _months, "0",
+    Key("pacha.keep.monthly", "keep_monthly", _MONTHS, "0",
         "For so many months, the newest snapshot of each month keeps its content even if it is older than pacha.keep."),
     Key("pacha.hooks", "hooks", _yes, "no",
         "Run the hooks that the master holds for a host when it is rebuilt (yes or no)."),
