@@ -14,7 +14,6 @@ import struct
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from io import BufferedRWPair
 from typing import Any, ParamSpec, TypeVar
 
 from pacha.errors import PachaError
@@ -163,14 +162,10 @@ def _work(line: socket.socket, parent: int, *, load: bool) -> None:
         if load:
             hg.enable_lazy_imports()
             hg.load()
-        _serve(stream)
-
-
-def _serve(stream: BufferedRWPair) -> None:
-    while request := pickle.load(stream):  # noqa: S301
-        function, args, kwargs = request
-        pickle.dump(_done(function, *args, **kwargs), stream)
-        stream.flush()
+        while request := pickle.load(stream):  # noqa: S301
+            function, args, kwargs = request
+            pickle.dump(_done(function, *args, **kwargs), stream)
+            stream.flush()
 
 
 def _done(function: Callable[_Args, object], *args: _Args.args, **kwargs: _Args.kwargs) -> object:
