@@ -72,7 +72,10 @@ def original(name: bytes) -> bytes:
     """The inverse of :func:`stored`. Raises ValueError for a name that ``stored`` never returns."""
     if _PLAIN.fullmatch(name):
         return name
-    relative = b"/".join(_original_component(component) for component in name.split(b"/"))
+    relative = b"/".join(
+        unquote_to_bytes(component[len(_ESCAPED) :]) if component.startswith(_ESCAPED) else component
+        for component in name.split(b"/")
+    )
     if stored(relative) != name or not _NOT_IN_A_PATH.isdisjoint(relative.split(b"/")):
         raise ValueError(f"not a stored name: {escape(name)}")
     return relative
@@ -103,10 +106,6 @@ def _store_component(component: bytes, at_root: bool = False) -> bytes:
         return component
     escaped = component.replace(b"%", b"%25").replace(b"\n", b"%0A").replace(b"\r", b"%0D")
     return _ESCAPED + escaped
-
-
-def _original_component(component: bytes) -> bytes:
-    return unquote_to_bytes(component[len(_ESCAPED) :]) if component.startswith(_ESCAPED) else component
 
 
 def _needs_escape(component: bytes) -> bool:

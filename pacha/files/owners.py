@@ -179,32 +179,22 @@ def _user(name: bytes) -> Account | None:
     )
 
 
-def _user_name(uid: int) -> bytes | None:
-    try:
-        return os.fsencode(pwd.getpwuid(uid).pw_name)
-    except (KeyError, OverflowError):
-        return None
+def _if_known(ask: Callable[[_K], _V]) -> Callable[[_K], _V | None]:
+    """``ask``, but with the answer None for an account that there is not, or that there cannot be."""
+
+    def answer(key: _K) -> _V | None:
+        try:
+            return ask(key)
+        except (KeyError, OverflowError, ValueError):
+            return None
+
+    return answer
 
 
-def _group_name(gid: int) -> bytes | None:
-    try:
-        return os.fsencode(grp.getgrgid(gid).gr_name)
-    except (KeyError, OverflowError):
-        return None
-
-
-def _uid(name: bytes) -> int | None:
-    try:
-        return pwd.getpwnam(os.fsdecode(name)).pw_uid
-    except (KeyError, ValueError):
-        return None
-
-
-def _gid(name: bytes) -> int | None:
-    try:
-        return grp.getgrnam(os.fsdecode(name)).gr_gid
-    except (KeyError, ValueError):
-        return None
+_user_name: Callable[[int], bytes | None] = _if_known(lambda uid: os.fsencode(pwd.getpwuid(uid).pw_name))
+_group_name: Callable[[int], bytes | None] = _if_known(lambda gid: os.fsencode(grp.getgrgid(gid).gr_name))
+_uid: Callable[[bytes], int | None] = _if_known(lambda name: pwd.getpwnam(os.fsdecode(name)).pw_uid)
+_gid: Callable[[bytes], int | None] = _if_known(lambda name: grp.getgrnam(os.fsdecode(name)).gr_gid)
 
 
 def _pairs(content: bytes) -> list[tuple[bytes, int]]:

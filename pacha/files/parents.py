@@ -26,7 +26,9 @@ def observe_parents(
     for path in sorted({above for below in watched for above in paths.ancestors(below)} - {b"/"}):
         try:
             unread: Unread = {}
-            entry = _observe(path, accounts, unread)
+            entry = _look(os.path.dirname(path), os.path.basename(path), path, accounts, unread)
+            if entry.kind is Kind.SYMLINK:  # now: the directory to which it leads is meant
+                entry = _look(path, b".", path, accounts, unread)
             entry, of_attributes = keep_attributes(entry, known.get(path), unread)
             entries[path] = as_recorded(entry, known.get(path))
             concerns += of_attributes
@@ -35,12 +37,6 @@ def observe_parents(
             if not is_absent(path):
                 concerns.append(Concern(path, error.strerror or str(error)))
     return entries, concerns
-
-
-def _observe(path: bytes, accounts: Accounts, unread: Unread) -> Entry:
-    """The entry of ``path``; if that is a link now, of the directory to which it leads."""
-    entry = _look(os.path.dirname(path), os.path.basename(path), path, accounts, unread)
-    return _look(path, b".", path, accounts, unread) if entry.kind is Kind.SYMLINK else entry
 
 
 def _look(folder: bytes, name: bytes, path: bytes, accounts: Accounts, unread: Unread) -> Entry:

@@ -70,7 +70,9 @@ def _complete(
     if scanned.is_as_before(result, before):
         result.entries = known
         return before
-    if all(map(_is_plain, collectors)) and (amended := scanned.amended(result, known, before)) is not None:
+    # Whether all of what is watched was walked, and every volume that was mounted before is mounted now.
+    is_whole = not any(each.watch.parts or each.mount_points.before - each.mount_points.now for each in collectors)
+    if is_whole and (amended := scanned.amended(result, known, before)) is not None:
         result.entries = amended
         return amended
     scanned.fill(entries, known, result, before)
@@ -78,11 +80,6 @@ def _complete(
         _keep_removed_mount_points(collector)
     number_links(entries, result.linked, known)
     return entries
-
-
-def _is_plain(collector: Collector) -> bool:
-    """Whether all of what is watched was walked, and every volume that was mounted before is mounted now."""
-    return not (collector.watch.parts or collector.mount_points.before - collector.mount_points.now)
 
 
 def _keep_removed_mount_points(collector: Collector) -> None:
