@@ -36,7 +36,9 @@ def run_programs(context: Context, folder: Path) -> Iterator[Concern]:
         log += _report(path, ended, began)
         replace_file(context.state.path / LOG, log.encode("utf-8", "replace"))
         if ended.failure:
-            yield Concern(os.fsencode(path), _failed(ended))
+            last = one_line(ended.output.rstrip().rpartition(b"\n")[2])
+            why = ": ".join(filter(None, [ended.failure, last]))
+            yield Concern(os.fsencode(path), f"failed before the push: {why}")
 
 
 def _report(path: Path, ended: programs.ProgramRun, began: float) -> str:
@@ -46,9 +48,3 @@ def _report(path: Path, ended: programs.ProgramRun, began: float) -> str:
     for line in (outcome, *output):
         details.tell(line)
     return "\n".join([f"{local_second(began)} {outcome}", *(f"    {line}" for line in output), ""])
-
-
-def _failed(ended: programs.ProgramRun) -> str:
-    """The failure and the last line of the output."""
-    last = one_line(ended.output.rstrip().rpartition(b"\n")[2])
-    return f"failed before the push: {': '.join(filter(None, [ended.failure, last]))}"

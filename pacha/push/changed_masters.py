@@ -14,7 +14,6 @@ from pacha.errors import Concern, PachaError
 from pacha.files.names import DATABASE
 from pacha.push.session import PushSession
 from pacha.push.target import MasterTarget
-from pacha.store import hg
 from pacha.store.snapshot import Snapshot
 
 _NOTICE = "{label} is not as the last push left it: what it lacks is sent again."
@@ -104,12 +103,9 @@ def _find(session: PushSession, target: MasterTarget, name: str) -> tuple[_Diffe
         return _Difference.GONE, ""
     if newest == left:
         return (_Difference.REWRITTEN if then else None), newest  # without a remembered digest it may be as it was left
-    return _relation(session.repository(name), newest, left), newest
-
-
-def _relation(own: hg.Repository, newest: str, left: str) -> _Difference:
+    own = session.repository(name)
     if not own.has(newest):
-        return _Difference.OTHERS
+        return _Difference.OTHERS, newest
     if not own.has(left) or own.is_ancestor(newest, left):  # what was left is lost here, too: a power cut
-        return _Difference.BEHIND
-    return _Difference.OURS
+        return _Difference.BEHIND, newest
+    return _Difference.OURS, newest

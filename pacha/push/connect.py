@@ -54,22 +54,20 @@ def _hang_up(connection: _Connection) -> None:
 
 
 def attach(session: PushSession, connections: list[_Connection]) -> None:
-    """Attach the connections to their targets. A failure is kept, so that the changes are still committed."""
+    """Attach the connections to their targets. A failure is kept, so that the changes are still committed.
+
+    Tells which master keeps this host elsewhere than configured.
+    """
     for target, connection in zip(session.targets, connections, strict=True):
         try:
             master, probe = connection.result()
             target.attach(master, probe)
             _check_volume(session, target)
-            _compare_path(session, target, master.hosts_path)
+            theirs, own = master.hosts_path, session.context.config.hosts_path
+            if own != theirs and not target.last_known.sent:  # told at the first push to it: its word counts
+                session.notices.append(_ELSEWHERE.format(own=escape(own), label=target.label, theirs=escape(theirs)))
         except PachaError as error:
             target.failure = error
-
-
-def _compare_path(session: PushSession, target: MasterTarget, theirs: bytes) -> None:
-    """Tell at the first push to a master that it keeps this host elsewhere than configured. Its word counts."""
-    own = session.context.config.hosts_path
-    if own != theirs and not target.last_known.sent:
-        session.notices.append(_ELSEWHERE.format(own=escape(own), label=target.label, theirs=escape(theirs)))
 
 
 def _check_volume(session: PushSession, target: MasterTarget) -> None:

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 from pacha.errors import Concern, ExitCode, PachaError
 from pacha.push import signing
 from pacha.push.heartbeat import heartbeat
 from pacha.push.session import PushSession
-from pacha.push.target import MasterTarget
 from pacha.store.snapshot import Snapshot
 
 _UNREADABLE = "its revision {node} on {label} cannot be read ({why}); the push went on beside it: find out who added it"
@@ -26,12 +23,9 @@ def deliver(session: PushSession, snapshot: Snapshot, tip: str) -> bool:
             sent_any |= sent
         except PachaError as error:
             session.fail(target, error)
-    session.concerns += [concern for target in session.targets for concern in _unreadable(session, target)]
+    session.concerns += [
+        Concern(session.path_of(name), _UNREADABLE.format(node=node[:12], label=target.label, why=error.in_a_line))
+        for target in session.targets
+        for (name, node), error in target.unreadable.items()
+    ]
     return sent_any
-
-
-def _unreadable(session: PushSession, target: MasterTarget) -> Iterator[Concern]:
-    """The concerns about revisions on a master that cannot be read."""
-    for (name, node), error in target.unreadable.items():
-        reason = _UNREADABLE.format(node=node[:12], label=target.label, why=error.in_a_line)
-        yield Concern(session.path_of(name), reason)

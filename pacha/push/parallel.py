@@ -108,8 +108,10 @@ class SharedReading:
         for name in reversed(names):
             if size > _MOST:
                 break
-            taken.append((name, entry := _simple(self._written[name])))
-            size += entry.size if entry else 0
+            entry = self._written[name]
+            is_simple = entry.kind is Kind.FILE and entry.parts == 0 and entry.sealed is None
+            taken.append((name, entry if is_simple else None))
+            size += entry.size if is_simple else 0
         taken.reverse()
         self._given = [entry for _, entry in taken]
         files = tuple(self._file(name, entry) for name, entry in taken if entry is not None)
@@ -152,11 +154,6 @@ class SharedReading:
 def _identity(folder: int) -> tuple[int, int]:
     status = os.fstat(folder)
     return status.st_dev, status.st_ino
-
-
-def _simple(entry: Entry) -> Entry | None:
-    """The ``entry`` if the second process can do it: a small file that is not sealed."""
-    return entry if entry.kind is Kind.FILE and entry.parts == 0 and entry.sealed is None else None
 
 
 @contextmanager

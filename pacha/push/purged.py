@@ -62,7 +62,8 @@ def _follow(session: PushSession, target: MasterTarget, last: Snapshot) -> None:
         if not (purge.paths in by_age if purge.is_by_age else _covered(purge, erased))
     ]
     target.lacks_purges = bool(lacking)
-    session.tell(_lacks(session, target, lacking))
+    by_command = {purge.command(session.host): purge for purge in lacking}
+    session.tell(_of_purges(session, target, _LACKS, by_command.values()))
     if now != known.purged and not _forget(session, target, told, last):
         target.purged, target.no_deltas = known.purged, True  # look again at the next push
     target.no_deltas = target.no_deltas or bool(lacking)
@@ -78,11 +79,11 @@ def _covered(purge: Purge, erased: Erased) -> bool:
     )
 
 
-def _lacks(session: PushSession, target: MasterTarget, lacking: Iterable[Purge]) -> Iterator[Concern]:
-    by_command = {purge.command(session.host): purge for purge in lacking}
-    for command, purge in islice(by_command.items(), _MOST_TOLD):
-        text = _LACKS.format(purge=purge, label=target.label, command=command)
-        yield Concern(min(purge.paths, default=session.path_of("")), text)
+def _of_purges(session: PushSession, target: MasterTarget, text: str, told: Iterable[Purge]) -> Iterator[Concern]:
+    """A concern with ``text`` for each purge that is ``told``, up to a limit."""
+    for purge in islice(told, _MOST_TOLD):
+        reason = text.format(purge=purge, label=target.label, command=purge.command(session.host))
+        yield Concern(min(purge.paths, default=session.path_of("")), reason)
 
 
 def _concerns(session: PushSession, text: str) -> list[Concern]:
@@ -96,16 +97,13 @@ def _forget(session: PushSession, target: MasterTarget, told: tuple[Purge, ...],
     """
     here = {purge.identity for purge in session.purged}
     new = [purge for purge in purges.runs(told) if purge.identity not in here]
-    _record(session, purges.joined(session.purged, told))
-    erased, waits = 0, False
-    for name, revisions in purges.merged(told).items():
-        if os.path.isdir(session.context.state.repository(name)):
-            repository = session.repository(name)
-            spared = _spared(session, repository, name, revisions, last)
-            waits = waits or bool(spared)
-            erased += repository.erase(_without(revisions, spared))
+    purged = purges.joined(session.purged, told)
+    if purged != session.purged:
+        replace_file(session.context.state.purged, purges.encode_all(purged))
+        session.know_purged(purged)
+    erased, waits = _erase(session, told, last)
     if erased and (to_tell := new or [purge for purge in told if not purge.is_by_age]):
-        session.tell(_forgotten(session, target, to_tell))
+        session.tell(_of_purges(session, target, _FORGOTTEN, to_tell))
         session.tell(_put_aside(session))
     elif erased:
         session.notices.append(_BY_RULE.format(purge=told[-1], label=target.label, erased=erased))
@@ -114,10 +112,18 @@ def _forget(session: PushSession, target: MasterTarget, told: tuple[Purge, ...],
     return not waits
 
 
-def _forgotten(session: PushSession, target: MasterTarget, purged: Iterable[Purge]) -> Iterator[Concern]:
-    for purge in islice(purged, _MOST_TOLD):
-        path = min(purge.paths, default=session.path_of(""))
-        yield Concern(path, _FORGOTTEN.format(purge=purge, label=target.label))
+def _erase(session: PushSession, told: Iterable[Purge], last: Snapshot) -> tuple[int, bool]:
+    """Erase what ``told`` names and nothing spares; returns how many contents, and whether some were spared."""
+    erased, waits = 0, False
+    for name, revisions in purges.merged(told).items():
+        if os.path.isdir(session.context.state.repository(name)):
+            repository = session.repository(name)
+            spared = _spared(session, repository, name, revisions, last)
+            waits = waits or bool(spared)
+            erased += repository.erase(
+                {file: {node for node in nodes if (file, node) not in spared} for file, nodes in revisions.items()}
+            )
+    return erased, waits
 
 
 def _put_aside(session: PushSession) -> Iterator[Concern]:
@@ -125,16 +131,6 @@ def _put_aside(session: PushSession) -> Iterator[Concern]:
     for folder in islice(left_by_rebuilds(session.context.state), _MOST_TOLD):
         is_kept = os.path.basename(folder).startswith(b".pacha-kept-")
         yield Concern(folder, _PUT_ASIDE.format(how="'pacha undo' or remove it" if is_kept else "remove it"))
-
-
-def _record(session: PushSession, purged: tuple[Purge, ...]) -> None:
-    if purged != session.purged:
-        replace_file(session.context.state.purged, purges.encode_all(purged))
-        session.know_purged(purged)
-
-
-def _without(revisions: _Revisions, spared: frozenset[tuple[bytes, str]]) -> dict[bytes, set[str]]:
-    return {name: {node for node in nodes if (name, node) not in spared} for name, nodes in revisions.items()}
 
 
 def _spared(

@@ -101,7 +101,7 @@ def _session(
     context: Context,
     take_over: bool,
     message: str,
-    sharing: Sharing | None = None,
+    sharing: Sharing | None,
     concerns: Sequence[Concern] = (),
 ) -> PushSession:
     session = PushSession(

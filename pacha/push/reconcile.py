@@ -80,7 +80,8 @@ def base(session: PushSession, last: Snapshot) -> Base:
     for offer in offers:
         session.tell(_concerns(session, offer, last))
     tips = [offer.tip for offer in offers]
-    newest = max(offers, key=lambda offer: _age(local, offer, tips))
+    # By how many of them are its ancestors, then by its time.
+    newest = max(offers, key=lambda offer: (sum(local.is_ancestor(tip, offer.tip) for tip in tips), offer.note.at))
     for reached in session.reached:
         reached.db_as_left = False  # the new snapshot may not descend from theirs
     session.notices.append(f"Going on from the snapshot {newest.tip[:12]}, which only {newest.target.label} had.")
@@ -165,11 +166,6 @@ def _check_may_read(session: PushSession, target: MasterTarget, newest: str) -> 
         ) from None
 
 
-def _age(local: hg.Repository, offer: _Offer, tips: list[str]) -> tuple[int, float]:
-    """The sort key of the masters' snapshots: how many of them are its ancestors, then its time."""
-    return sum(local.is_ancestor(other_tip, offer.tip) for other_tip in tips), offer.note.at
-
-
 def parent(
     repository: hg.Repository, node: str | None, remote_heads: tuple[str, ...], without: Set[str] = frozenset()
 ) -> str:
@@ -181,12 +177,9 @@ def parent(
         if required is not None and repository.has(required):
             for head in repository.heads():
                 if repository.is_ancestor(required, head):
-                    return required if any(_is_on(repository, head, excluded) for excluded in without) else head
+                    stands_on_it = any(repository.has(each) and repository.is_ancestor(each, head) for each in without)
+                    return required if stands_on_it else head
     return next(iter(repository.heads()), hg.NULL)
-
-
-def _is_on(repository: hg.Repository, head: str, node: str) -> bool:
-    return repository.has(node) and repository.is_ancestor(node, head)
 
 
 def _read(session: PushSession, local: hg.Repository, node: str) -> Snapshot:

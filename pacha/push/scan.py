@@ -44,8 +44,10 @@ def read_last_snapshot(session: PushSession, accept: bool) -> Snapshot:
         raise PachaError("Nothing is watched yet.", "", hint, code="nothing-watched")
     for watched in last.live:
         watch.check_own(context, watched.path)  # the configuration may have changed since it was watched
-    if accept:
-        _accept(session, last)
+    if accept:  # the files are taken as they are
+        interrupted = owed.interrupted_rebuilds(context.state, last)
+        accepted = (*session.state.accepted, *(rebuild.id for rebuild in interrupted))
+        session.update(accepted=accepted, owed={}, services_owed=(), choices={}, mounted=())
     session.recorded = () if accept else last.accounts
     session.sealing = sealing.begin(session, last, accept)
     return last
@@ -60,13 +62,6 @@ def _check_rebuilt(session: PushSession, last: Snapshot) -> None:
             f"{interrupted[-1].cure}; if the files are meant to be as they are: pacha push --accept",
             code="rebuild-unfinished",
         )
-
-
-def _accept(session: PushSession, last: Snapshot) -> None:
-    """Take the files as they are: forget interrupted rebuilds and what they owe."""
-    interrupted = owed.interrupted_rebuilds(session.context.state, last)
-    accepted = (*session.state.accepted, *(rebuild.id for rebuild in interrupted))
-    session.update(accepted=accepted, owed={}, services_owed=(), choices={}, mounted=())
 
 
 def scan(session: PushSession, last: Snapshot) -> Snapshot:

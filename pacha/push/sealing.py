@@ -7,7 +7,7 @@ rebuild still owes stays as it was recorded, under the key of then.
 from __future__ import annotations
 
 import os
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
@@ -145,7 +145,12 @@ def mark(sealing: PushSealing, scanned: Mapping[bytes, Entry], owed: Collection[
 def settle(session: PushSession, new: Snapshot, base: Snapshot) -> Snapshot:
     """``new`` with the format and the keys of sealed content; adds a concern if something is no longer sealed."""
     needed = [keyed.key_id(entry.sealed) for entry in _sealed(new.entries).values()]
-    session.concerns += _uncovered(new.entries, base.entries)
+    now = new.entries
+    clear = sorted(
+        path for path in _sealed(base.entries) if path in now and now[path].sealed is None and now[path].sha256
+    )
+    if clear:
+        session.concerns.append(Concern(clear[0], _IN_THE_CLEAR.format(count=len(clear))))
     if not needed:
         return new
     sealing = session.sealing
@@ -155,11 +160,6 @@ def settle(session: PushSession, new: Snapshot, base: Snapshot) -> Snapshot:
     return replace(
         new, meta={**new.meta, "schema": schema, "readable_from": schema, **companions.meta({SEAL_KEYS: text})}
     )
-
-
-def _uncovered(new: Mapping[bytes, Entry], base: Mapping[bytes, Entry]) -> Iterable[Concern]:
-    clear = sorted(path for path in _sealed(base) if path in new and new[path].sealed is None and new[path].sha256)
-    return [Concern(clear[0], _IN_THE_CLEAR.format(count=len(clear)))] if clear else []
 
 
 def _not_configured(count: int) -> ConfigError:

@@ -82,15 +82,14 @@ def _last_statement(session: PushSession, parent: str, key: SigningKey, text: by
     try:
         parents = replace(statement.decode(text), before=digest(text))
         follows = parents.host == session.host and known.counter <= parents.counter < MOST_COUNTER
-        if follows and (known.tip == parent or _is_own(key, text, signature.read_armored(signed))):
+        if follows and known.tip != parent:
+            own = signature.read_armored(signed)
+            follows = own.fingerprint == key.fingerprint and signature.is_intact(text, own, statement.NAMESPACE)
+        if follows:
             return parents
     except (ValueError, PachaError):
         pass
     return last
-
-
-def _is_own(key: SigningKey, text: bytes, signed: Signature) -> bool:
-    return signed.fingerprint == key.fingerprint and signature.is_intact(text, signed, statement.NAMESPACE)
 
 
 def _sign(session: PushSession, key: SigningKey, text: bytes, namespace: str) -> Signature | None:

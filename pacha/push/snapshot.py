@@ -42,8 +42,10 @@ def commit_snapshot(session: PushSession, base: Base) -> NewSnapshot:
     new, still_owed = build_snapshot(session, base.last)
     session.scan.entries, session.scan.to_read = {}, set()  # from now on only the snapshot holds the entries
     new = _with_packages(session, content.commit_content(session, base.last, new, still_owed))
-    new = _readable(session, new, base.last)
-    new = sealing.settle(session, new, base.last)
+    accepted = readable(new, base.last)
+    session.concerns += accepted.concerns
+    session.scan.doubtful |= accepted.corrected  # it differs from the disk, and is scanned again at each push
+    new = sealing.settle(session, accepted.snapshot, base.last)
     changes = compare(base.entries, new.entries)
     packages = _changed_packages(session, base, new)
     tip, committed = database.commit_database(session, base, new, changes, packages)
@@ -66,14 +68,6 @@ def _with_packages(session: PushSession, new: Snapshot) -> Snapshot:
         return new
     session.companions = {**session.companions, companions.PACKAGES: told.text}
     return replace(new, meta=_meta(session))
-
-
-def _readable(session: PushSession, new: Snapshot, base: Snapshot) -> Snapshot:
-    """``new`` in a form that its readers accept; what differs from the disk for that is scanned again at each push."""
-    accepted = readable(new, base)
-    session.concerns += accepted.concerns
-    session.scan.doubtful |= accepted.corrected
-    return accepted.snapshot
 
 
 def build_snapshot(session: PushSession, base: Snapshot) -> tuple[Snapshot, Collection[bytes]]:
