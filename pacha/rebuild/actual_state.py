@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import stat
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 
 from pacha.errors import Concern, PachaError
@@ -174,20 +175,11 @@ def _read_equal_sizes(root: Watched, actual: dict[bytes, Entry], target: Mapping
     ]
     if not alike:
         return
-    try:
-        with DirectoryFds(top) as descent:
-            for path in sorted(alike):
-                _read(path, root, actual, descent)
-    except OSError:
-        return  # removed meanwhile: all of it differs
-
-
-def _read(path: bytes, root: Watched, actual: dict[bytes, Entry], descent: DirectoryFds) -> None:
-    try:
-        directory, name = descent.parent(root.relative(path))
-        actual[path] = content.digest(actual[path], name, directory)
-    except OSError:
-        return  # changed meanwhile: it differs
+    with suppress(OSError), DirectoryFds(top) as descent:  # removed meanwhile: all of it differs
+        for path in sorted(alike):
+            with suppress(OSError):  # changed meanwhile: it differs
+                directory, name = descent.parent(root.relative(path))
+                actual[path] = content.digest(actual[path], name, directory)
 
 
 def read(path: bytes) -> bytes | None:

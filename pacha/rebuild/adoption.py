@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pacha.errors import Concern
@@ -64,42 +65,29 @@ def adopt(context: Context, host: str, staging: Staging, fetched: Fetched, maste
 
     Raises PachaError, OSError.
     """
-    masters = _other_masters(context, host)
+    # What this machine left on its masters, if it is ``host`` already; the next push looks at each of them again.
+    known = context.state.read().masters if remembers(context, host) else {}
+    masters = {name: replace(left, changelog=None, contents=None) for name, left in known.items()}
     sent = {DATABASE: fetched.tip}
     for watched in fetched.snapshot.watched:
         if watched.node is not None and not watched.retired:
             sent[watched.repository] = watched.node
     for name, node in sent.items():
         _take_over(context, staging, name, node)
-    _forget(context.state.cache)  # first, as a kill may follow: it is not of what is recorded then
+    # First, as a kill may follow: it is not of what is recorded then.
+    Path(context.state.cache).unlink(missing_ok=True)
     # Never the fetched file: its tables may have constraints that forget what is written to them later.
     database.write(context.state.database, fetched.recorded)
     if fetched.seal_keys:
         keys.adopt(context.state.path, fetched.seal_keys, vouched=fetched.provenance.vouched)
     masters[master] = MasterState(changelog=fetched.changelog, sent=sent)
-    reread = tuple(sorted(fetched.purged))
     state = context.state.read()
     stated = provenance.accepted(state, host, fetched.tip, fetched.provenance)
     failed = (state.failure, state.cure) if state.tip else ("", "")  # a push that had no history tells nothing any more
     context.state.update(
-        tip=fetched.tip,
-        pending=False,
-        hostname=host,
-        masters=masters,
-        reread=reread,
-        machine_id=machine_id(),
-        stated=stated,
-        failure=failed[0],
-        cure=failed[1],
-    )
-
-
-def _other_masters(context: Context, host: str) -> dict[str, MasterState]:
-    """What this machine left on its masters, if it is ``host`` already; the next push looks at each of them again."""
-    if not remembers(context, host):
-        return {}
-    known = context.state.read().masters
-    return {name: replace(master, changelog=None, contents=None) for name, master in known.items()}
+        tip=fetched.tip, pending=False, hostname=host, masters=masters, reread=tuple(sorted(fetched.purged)),
+        machine_id=machine_id(), stated=stated, failure=failed[0], cure=failed[1],
+    )  # fmt: skip
 
 
 def _take_over(context: Context, staging: Staging, name: str, node: str) -> None:
@@ -117,10 +105,3 @@ def _take_over(context: Context, staging: Staging, name: str, node: str) -> None
         repository = hg.Repository.open(own, create=True)
         repository.accepts_purged = lambda name, node: True  # as in a store that is moved
         peer.pull(repository, [node])
-
-
-def _forget(path: str) -> None:
-    try:
-        os.unlink(path)
-    except FileNotFoundError:
-        pass

@@ -142,7 +142,10 @@ class _Restoring:
         adopted = self._go_on_as_host(outcome)
         tasks = self._run_services(done)
         ran = (*self.ran, *_run_hooks(self.attempt, self.proposal.hooks.after))
-        _mark_done(journal, tasks)
+        if any(run.task.kind is ServiceTaskKind.UNIT and not run.failure for run in tasks):
+            journal.write(Mark(RESTARTED))
+        with suppress(OSError):  # without the mark, a resumed rebuild does all that again
+            journal.mark(DONE)
         attempt = self.attempt
         rebuilt = Rebuilt(
             proposal=self.proposal, outcome=outcome, ran=ran, adopted=adopted, fetched=attempt.fetched,
@@ -192,13 +195,6 @@ class _Restoring:
         if (owed := services.owed(tasks)) != state.read().services_owed:
             state.update(services_owed=owed)
         return tasks
-
-
-def _mark_done(journal: Journal, tasks: tuple[TaskRun, ...]) -> None:
-    if any(run.task.kind is ServiceTaskKind.UNIT and not run.failure for run in tasks):
-        journal.write(Mark(RESTARTED))
-    with suppress(OSError):  # without the mark, a resumed rebuild does all that again
-        journal.mark(DONE)
 
 
 @contextmanager

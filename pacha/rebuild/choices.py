@@ -19,7 +19,8 @@ def with_remembered(context: Context, host: str, options: RebuildOptions) -> Reb
 
     Its patterns of what to keep are added to today's. Raises UsageError for an invalid owner map.
     """
-    earlier = _before(context.state.read(), host, options)
+    before = context.state.read().choices.get(host, RebuildChoices())
+    earlier = before if options.in_place else RebuildChoices()
     policy, names = options.accounts, _given(options)
     patterns = tuple(pattern for pattern in earlier.keep if pattern not in options.keep)
     remembered = Remembered(
@@ -86,10 +87,6 @@ def give_up(context: Context, host: str, undone: Journal) -> None:
     is_part = any(isinstance(record, Part) for record in undone.records)
     if undone.target in (b"", b"/") and not (is_part and state.owed):
         _set(context, host, RebuildChoices())
-
-
-def _before(state: HostState, host: str, options: RebuildOptions) -> RebuildChoices:
-    return state.choices.get(host, RebuildChoices()) if options.in_place else RebuildChoices()
 
 
 def _given(options: RebuildOptions) -> OwnerNames | None:

@@ -26,7 +26,7 @@ from pacha.system import background
 from pacha.text import escape, local_minute
 from pacha.wire import heartbeat
 from pacha.wire.heartbeat import Heartbeat
-from pacha.wire.master import Master, NoRepository, NotTold
+from pacha.wire.master import NotTold
 
 _UNTOLD = "whether its db was set back cannot be told"
 
@@ -141,8 +141,10 @@ class _Comparison:
         if self._places(left.tip)[0][0] is not Whereabouts.MISSING:
             return
         try:
-            if _knows(self.staging.master, self.staging.host, left.tip):
-                return
+            served = self.staging.master.serve(self.staging.host, DATABASE)
+            with served as remote, hg.open_peer(remote, DATABASE) as peer:
+                if peer.known([left.tip])[0]:
+                    return
         except PachaError:
             pass  # it is not in the fetched db, and that is all that can be told
         what = f"the snapshot {_named(left.tip, left.made)}, which the last push left, is not in its db"
@@ -186,7 +188,10 @@ class _Comparison:
             elif other.tip == self.fetched.tip:
                 continue
             else:
-                reason = _of_other(other, *places[other.name])
+                place, at = places[other.name]
+                is_behind, named = place is Whereabouts.WITHIN, _named(other.tip, at)
+                verdict = f" is {named}: it is behind" if is_behind else f", {named}, is not in what is rebuilt"
+                reason = f"its newest snapshot{verdict}"
             yield Disagreement(
                 about=About.OTHER_MASTER, master=os.fsencode(other.name), reason=reason, known=not other.failure
             )  # fmt: skip
@@ -202,19 +207,5 @@ class _Comparison:
         return run_in_worker(self.staging.spool.worker, places, path, original, self.fetched.tip, nodes)
 
 
-def _of_other(other: OtherMaster, place: Whereabouts, at: float) -> str:
-    if place is Whereabouts.WITHIN:
-        return f"its newest snapshot is {_named(other.tip, at)}: it is behind"
-    return f"its newest snapshot, {_named(other.tip, at)}, is not in what is rebuilt"
-
-
 def _named(node: str, at: float) -> str:
     return f"{node[:12]} of {local_minute(at)}" if at else node[:12]
-
-
-def _knows(master: Master, host: str, node: str) -> bool:
-    try:
-        with master.serve(host, DATABASE) as remote, hg.open_peer(remote, DATABASE) as peer:
-            return peer.known([node])[0]
-    except NoRepository:
-        return False

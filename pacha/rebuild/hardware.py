@@ -49,7 +49,10 @@ def decide(snapshot: Snapshot, spool: Spool, about: Circumstances) -> Bound:
     policy = about.options.hardware or HardwarePolicy.AUTO
     if policy is HardwarePolicy.SAME or not actual_state.is_system(about.options.target):
         return UNBOUND
-    other = policy is HardwarePolicy.OTHER or not _is_same(about)
+    machines = about.machines
+    other = policy is HardwarePolicy.OTHER or not (
+        about.living if machines is None else hardware.same(machines.recorded, machines.here)
+    )
     if not other and not about.other_release:
         return UNBOUND
     return _Decision(snapshot=snapshot, spool=spool, about=about, other=other).bound()
@@ -70,12 +73,6 @@ def concerns_of(bound: Bound, plan: Plan, target: bytes, *, complete: bool) -> I
             together.setdefault((parent(rebase(path, target)), reason), []).append(escape(name(path)))
     for (folder, reason), links in together.items():
         yield Concern(folder, f"links that lead to nothing here: {enumerated(sorted(links), _SHOWN)} ({reason})")
-
-
-def _is_same(about: Circumstances) -> bool:
-    if about.machines is None:
-        return about.living
-    return hardware.same(about.machines.recorded, about.machines.here)
 
 
 @dataclass(kw_only=True)

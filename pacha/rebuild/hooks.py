@@ -103,9 +103,11 @@ def run(
     """Run ``hooks`` in order, up to the first that fails; calls ``on_ran`` after each."""
     runs: list[HookRun] = []
     for hook in hooks:
-        runs.append(_run(hook, environment))
+        seconds = float(os.environ.get("PACHA_HOOK_TIMEOUT") or TIMEOUT_SECONDS)
+        ended = programs.run([hook.path], environment, seconds, hook.path.parent)
+        runs.append(HookRun(hook.label, ended.failure, ended.output))
         on_ran(runs[-1])
-        if runs[-1].failure:
+        if ended.failure:
             break
     return tuple(runs)
 
@@ -154,9 +156,3 @@ def _planned(folder: Path, hook: Hook) -> Planned:
         digest = hashlib.sha256(stream.read()).hexdigest()
         os.fchmod(stream.fileno(), 0o700)
     return Planned(hook.folder, hook.name, digest, hook.owner, path)
-
-
-def _run(hook: Planned, environment: Mapping[str, str]) -> HookRun:
-    seconds = float(os.environ.get("PACHA_HOOK_TIMEOUT") or TIMEOUT_SECONDS)
-    ended = programs.run([hook.path], environment, seconds, hook.path.parent)
-    return HookRun(hook.label, ended.failure, ended.output)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -94,9 +94,11 @@ def plan(
     if not refusal and policy is not PackagePolicy.BY_NAME and other_release:
         refusal = "the snapshot is of another release or distribution; --packages by-name takes what this one has"
     kind, files = installers.KINDS[recorded.manager], recorded.files
+    new_keys = [key for key in kind.keys(files) if actual_state.read(os.fsencode(key.path)) != key.content]
     return PlannedPackages(
         recorded=recorded, missing=missing.compare(recorded, here), policy=policy, refusal=refusal, here=here,
-        sources=kind.sources(files), keys=_digests(kind.keys(files)), machines=machines,
+        sources=kind.sources(files), machines=machines,
+        keys=tuple((key.path, hashlib.sha256(key.content).hexdigest()) for key in new_keys),
     )  # fmt: skip
 
 
@@ -143,12 +145,6 @@ def _refusal(manager: Manager, options: RebuildOptions) -> str:
     if os.geteuid() != 0:
         return "only root can install packages"
     return "" if missing.is_managed(manager) else f"this machine has no {manager.value}"
-
-
-def _digests(files: Sequence[SourceFile]) -> tuple[tuple[str, str], ...]:
-    """Path and SHA-256 (hex) of the keys that this machine does not have."""
-    new = [file for file in files if actual_state.read(os.fsencode(file.path)) != file.content]
-    return tuple((file.path, hashlib.sha256(file.content).hexdigest()) for file in new)
 
 
 def concern(reason: str) -> Concern:

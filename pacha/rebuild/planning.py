@@ -9,6 +9,7 @@ from types import MappingProxyType
 
 from pacha.errors import Concern
 from pacha.files.entry import Entry
+from pacha.files.mount_points import MountPoints
 from pacha.files.owners import Accounts
 from pacha.files.paths import rebase, strip_target
 from pacha.host.orphans import words
@@ -25,7 +26,6 @@ from pacha.restore.ownership import Identity
 from pacha.restore.plan import Action, Plan, Step
 from pacha.store.host_state import Orphans
 from pacha.store.snapshot import Snapshot
-from pacha.system.mounts import mounts
 from pacha.system.presence import is_absent
 
 
@@ -86,16 +86,17 @@ def plan_rebuild(
     owners_by_name = _mapped(in_force, options.owner_names, [*entries.values(), *snapshot.parents.values()])
     wanted, acl_concerns = accounts.with_acls(_rebased(entries, target), snapshot.accounts, owners_by_name)
     plan = _plan_paths(snapshot, wanted, in_force, owners_by_name, keep, bound, parts, delete=options.delete)
-    findings = preflight.preflight(plan, {rebase(path, target): holes[path] for path in holes}, _mounts(), target)
+    mounted = MountPoints.of_machine(()).now  # none without /proc: then a rename fails
+    findings = preflight.preflight(plan, {rebase(path, target): holes[path] for path in holes}, mounted, target)
     plan = restore_plan.hindered(plan, findings.hindrances)
     owners = reowning.plan_owners(plan, before, in_force, options, keep, interrupted, remembered, restored=bool(texts))
-    commands = accounts.commands(plan.missing_users, plan.missing_groups, snapshot.accounts, in_force)
     steps = owners.reowning.steps
     return PlannedRebuild(
-        plan=_joined(plan, acl_concerns, owners), wanted=wanted, commands=tuple(commands), names_by=names_by,
-        reowned_count=len(steps), reowned_accounts=renumber.describe(owners.changes, in_force, steps),
-        overrides=overrides, id_changes=owners.changes if steps else IdChanges(), orphans=owners.orphans,
-        walked=owners.walked, shortages=tuple(map(_in_words, findings.shortages)),
+        plan=_joined(plan, acl_concerns, owners), wanted=wanted, names_by=names_by, reowned_count=len(steps),
+        commands=tuple(accounts.commands(plan.missing_users, plan.missing_groups, snapshot.accounts, in_force)),
+        reowned_accounts=renumber.describe(owners.changes, in_force, steps), overrides=overrides,
+        id_changes=owners.changes if steps else IdChanges(), orphans=owners.orphans, walked=owners.walked,
+        shortages=tuple(map(_in_words, findings.shortages)),
     )  # fmt: skip
 
 
@@ -132,13 +133,6 @@ def _holding(entry: Entry, text: bytes) -> Entry:
     return entry._replace(size=len(text), sha256=hashlib.sha256(text).digest())
 
 
-def _mounts() -> list[bytes]:
-    try:
-        return [mount.path for mount in mounts()]
-    except OSError:
-        return []  # no /proc: then a rename fails
-
-
 def _in_words(shortage: preflight.Shortage) -> Concern:
     unit = "files" if shortage.inodes else "bytes"
     return Concern(
@@ -160,7 +154,12 @@ def _restored(texts: Mapping[bytes, bytes], keep: Keep, numbers: Accounts | None
         path for path, place in places.items() if keep.matches(place, False) and (keep.system or not is_absent(place))
     }
     restored = {path: text for path, text in texts.items() if path not in kept_paths}
-    return restored if numbers is None else _with_numbers(restored, numbers, keep.target)
+    if numbers is None:
+        return restored
+    names = (actual_state.PASSWD, actual_state.GROUP)
+    passwd, group = (restored.get(path) or actual_state.account_file(path, keep.target) or b"" for path in names)
+    renumbered = dict(zip(names, account_files.keep_numbers(passwd, group, numbers), strict=True))
+    return {path: renumbered[path] for path in restored}
 
 
 def _mapped(in_force: Accounts, names: OwnerNames, recorded: Iterable[Entry]) -> Accounts:
@@ -173,13 +172,6 @@ def _rebased(entries: Mapping[bytes, Entry], target: bytes) -> dict[bytes, Entry
         return dict(entries)
     rebased = (entry._replace(path=rebase(entry.path, target)) for entry in entries.values())
     return {entry.path: entry for entry in rebased}
-
-
-def _with_numbers(texts: Mapping[bytes, bytes], numbers: Accounts, target: bytes) -> dict[bytes, bytes]:
-    names = (actual_state.PASSWD, actual_state.GROUP)
-    passwd, group = (texts.get(path) or actual_state.account_file(path, target) or b"" for path in names)
-    renumbered = dict(zip(names, account_files.keep_numbers(passwd, group, numbers), strict=True))
-    return {path: renumbered[path] for path in texts}
 
 
 def _joined(plan: Plan, acl_concerns: Iterable[Concern], owners: PlannedReowning) -> Plan:

@@ -36,27 +36,28 @@ class _Compared:
 
 def propose(attempt: Attempt, planned_hooks: Hooks) -> Proposal:
     """What the rebuild would do. Changes nothing; raises UsageError, PachaError."""
-    fetched, target = attempt.fetched, attempt.options.target
+    fetched, options, target = attempt.fetched, attempt.options, attempt.options.target
     compared = _compared(attempt)
+    change = compared.change
     clear = sealing.unsealed(attempt.context, attempt.host, fetched)
-    install = _packages(attempt, compared)
+    install = packages.plan(attempt.staging, fetched, options, compared.machines, other_release=change is not None)
     planned = _without_content(attempt, _planned(attempt, compared), clear)
     planned = _on_another_machine(attempt, planned, compared, install)
-    told = _release_told(compared, planned)
+    told = change if change and change.path and planned.plan.changes else None
     watched = tuple(adoption.changes_of_watched(attempt.context, attempt.host, fetched)) if attempt.adopts else ()
     planned = planned.led_by(release.concerns_of(told, attempt.host, target))
     planned = planned.led_by((*_unmounted(attempt), *watched))
     planned = planned.led_by(difference.concern for difference in attempt.differences)
     state = os.fsencode(attempt.context.state.path)
-    resumes = interrupted(state, partial.restored_roots(attempt.options, fetched), target)
+    resumes = interrupted(state, partial.restored_roots(options, fetched), target)
     newest = cut_off(state)
     again = bool(resumes) or (newest is not None and AFTER in newest.marks)
     note, content = fetched.note, SpooledContent(attempt.staging.spool, target, planned.overrides).content
     return Proposal(
         host=attempt.host, tip=fetched.tip, at=note.at, by=note.user, target=target, snapshot=fetched.snapshot,
         preview=planned, hooks=planned_hooks, resumes=resumes, content=content, parts=fetched.roots, release=told,
-        living=living_machine(attempt.context, attempt.host, attempt.options),
-        remembered=attempt.options.remembered, differences=attempt.differences, signed=attempt.signed,
+        living=living_machine(attempt.context, attempt.host, options),
+        remembered=options.remembered, differences=attempt.differences, signed=attempt.signed,
         watched=watched, machines=compared.machines, bound=compared.bound,
         services=attempt.services(planned, again=again), again=again,
         sealed=frozenset(rebase(path, target) for path in (*fetched.sealed, *clear)),
@@ -97,11 +98,6 @@ def _without_content(attempt: Attempt, planned: PlannedRebuild, clear: Mapping[b
     return partial.with_split_hardlink_warnings(planned, options, fetched)
 
 
-def _packages(attempt: Attempt, compared: _Compared) -> PlannedPackages | None:
-    other = compared.change is not None
-    return packages.plan(attempt.staging, attempt.fetched, attempt.options, compared.machines, other_release=other)
-
-
 def _on_another_machine(
     attempt: Attempt, planned: PlannedRebuild, compared: _Compared, install: PlannedPackages | None
 ) -> PlannedRebuild:
@@ -109,11 +105,6 @@ def _on_another_machine(
     complete = not (install and install.installs and install.missing.wanted)
     concerns = hardware.concerns_of(compared.bound, planned.plan, attempt.options.target, complete=complete)
     return planned.led_by(concerns)
-
-
-def _release_told(compared: _Compared, planned: PlannedRebuild) -> release.ReleaseChange | None:
-    change = compared.change
-    return change if change and change.path and planned.plan.changes else None
 
 
 def _unmounted(attempt: Attempt) -> list[Concern]:

@@ -50,7 +50,9 @@ def plan_owners(
     """
     earlier = [orphans for orphans in remembered if orphans.target == options.target]
     changes = _changes(before, after, options, earlier) if restored and os.geteuid() == 0 else None
-    reowning = keep.sparing(_reowning(changes, before.known or after, after, options, _handled(plan), interrupted))
+    untouched = {Action.KEPT_BY_RULE, Action.WITHHELD} | (set() if plan.delete else {Action.EXTRA})
+    handled = frozenset(step.path for step in plan.steps if step.action not in untouched)  # the plan sets their owners
+    reowning = keep.sparing(_reowning(changes, before.known or after, after, options, handled, interrupted))
     walked = changes is not None and options.accounts is not AccountPolicy.LEAVE
     return PlannedReowning(
         reowning=reowning,
@@ -68,12 +70,6 @@ def _changes(
         return None
     parks = options.accounts in (None, AccountPolicy.RENUMBER)
     return id_changes(before.known, before.files, after, orphans, parks=parks)
-
-
-def _handled(plan: Plan) -> frozenset[bytes]:
-    """The paths whose owner the plan itself sets: all but those that it leaves alone."""
-    untouched = {Action.KEPT_BY_RULE, Action.WITHHELD} | (set() if plan.delete else {Action.EXTRA})
-    return frozenset(step.path for step in plan.steps if step.action not in untouched)
 
 
 def _reowning(

@@ -56,8 +56,10 @@ def summary(rebuilt: Rebuilt) -> list[str]:
     where = f" below {escape(rebuilt.proposal.target)}" if rebuilt.proposal.target else ""
     took = f"in {rebuilt.seconds:.1f} s" if rebuilt.seconds else "as far as it can be"
     first = f"{_what(rebuilt)} as it was on {at} (snapshot {rebuilt.proposal.tip[:12]}){where}, {but}{took}."
-    more = (_done(rebuilt), _extras(rebuilt), _mapped(rebuilt), services_report.summary_line(rebuilt.tasks))
-    return [first, *filter(None, (*more, _hooks(rebuilt), *_end(rebuilt)))]
+    tasks = services_report.summary_line(rebuilt.tasks)
+    ran = ", ".join(f"{run.label}{' (failed)' if run.failure else ''}" for run in rebuilt.ran)
+    hooks = f"Hooks run: {ran}." if ran else ""
+    return [first, *filter(None, (*_counts(rebuilt), _mapped(rebuilt), tasks, hooks, *_end(rebuilt)))]
 
 
 def how_it_stands(rebuilt: Rebuilt) -> str:
@@ -90,17 +92,12 @@ def output_lines(run: HookRun) -> list[str]:
     return [escape(line) for line in run.output.splitlines()]
 
 
-def _done(rebuilt: Rebuilt) -> str:
-    counts = rebuilt.outcome.counts
+def _counts(rebuilt: Rebuilt) -> Iterator[str]:
+    counts, plan = rebuilt.outcome.counts, rebuilt.proposal.preview.plan
     words = [f"{counts[action]} {word}" for action, word in (_DONE | _NOT_DONE).items() if counts.get(action)]
-    return (f"Paths: {', '.join(words)}." if words else "") + packages_words(rebuilt.packages)
-
-
-def _extras(rebuilt: Rebuilt) -> str:
-    count, plan = rebuilt.outcome.counts.get(Action.EXTRA, 0), rebuilt.proposal.preview.plan
-    if not count:
-        return ""
-    return f"Not in the snapshot and {'moved aside' if plan.delete else 'left alone'}: {count}."
+    yield (f"Paths: {', '.join(words)}." if words else "") + packages_words(rebuilt.packages)
+    if count := counts.get(Action.EXTRA):
+        yield f"Not in the snapshot and {'moved aside' if plan.delete else 'left alone'}: {count}."
 
 
 def _mapped(rebuilt: Rebuilt) -> str:
@@ -116,11 +113,6 @@ def _mapped(rebuilt: Rebuilt) -> str:
             moved[f"group {escape(entry.group)} {entry.gid} -> {step.gid}"] += 1
     lines = [f"{words} ({count})" for words, count in moved.most_common()]
     return f"Other numbers here, with how many paths: {enumerated(lines, 4)}." if lines else ""
-
-
-def _hooks(rebuilt: Rebuilt) -> str:
-    words = [f"{run.label}{' (failed)' if run.failure else ''}" for run in rebuilt.ran]
-    return f"Hooks run: {', '.join(words)}." if words else ""
 
 
 def _end(rebuilt: Rebuilt) -> Iterator[str]:

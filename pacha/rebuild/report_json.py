@@ -15,10 +15,8 @@ from pacha.errors import Concern
 from pacha.files.entry import Entry
 from pacha.rebuild import services_report
 from pacha.rebuild.freshness import Disagreement
-from pacha.rebuild.hooks import HookRun
 from pacha.rebuild.last_word import SignedBy
 from pacha.rebuild.living import LivingMachine
-from pacha.rebuild.machine import Machines
 from pacha.rebuild.options import Remembered
 from pacha.rebuild.packages_report import done_json, packages_json
 from pacha.rebuild.proposal import Proposal
@@ -53,15 +51,14 @@ def _result_json(rebuilt: Rebuilt) -> dict[str, Any]:
         "corrected": [os.fsdecode(path) for path in outcome.corrected],
         "tasks": [services_report.run_json(run) for run in rebuilt.tasks],
         "packages_done": done_json(rebuilt.packages) if rebuilt.packages else None,
-        "ran": [_ran(run) for run in rebuilt.ran],
+        "ran": [
+            {"name": run.label, "failure": run.failure, "output": run.output.decode("utf-8", "backslashreplace")}
+            for run in rebuilt.ran
+        ],
         "adopted": rebuilt.adopted,
         "seconds": round(rebuilt.seconds, 3),
         "report": rebuilt.report,
     }
-
-
-def _ran(run: HookRun) -> dict[str, str]:
-    return {"name": run.label, "failure": run.failure, "output": run.output.decode("utf-8", "backslashreplace")}
 
 
 def _concern_json(concern: Concern) -> dict[str, str]:
@@ -94,7 +91,7 @@ def _outline_json(proposal: Proposal) -> dict[str, Any]:
         "release": {"recorded": str(release.recorded), "here": str(release.here)} if release else None,
         "services": services_report.plan_json(proposal.services) if proposal.services else None,
         "packages": packages_json(proposal.packages) if proposal.packages else None,
-        "machine": _facts_json(proposal.machines) if proposal.machines else None,
+        "machine": asdict(proposal.machines) if proposal.machines else None,
         "other_hardware": proposal.bound.other,
         "signed": _signed_json(proposal.signed) if proposal.signed else None,
         "differences": [_difference_json(difference) for difference in proposal.differences],
@@ -131,10 +128,6 @@ def _remembered_json(remembered: Remembered) -> dict[str, Any]:
         "hardware": remembered.hardware.value if remembered.hardware else None,
         "packages": remembered.packages.value if remembered.packages else None,
     }
-
-
-def _facts_json(machines: Machines) -> dict[str, Any]:
-    return {"recorded": asdict(machines.recorded), "here": asdict(machines.here)}
 
 
 def _difference_json(difference: Disagreement) -> dict[str, Any]:

@@ -219,21 +219,18 @@ def _of_units(
         yield ServiceTask(
             kind=ServiceTaskKind.RELOAD, about="the units of systemd", argv=("systemctl", "daemon-reload")
         )
-    yield from map(_check_task, checks)
+    for check in checks:
+        source = os.fsdecode(check.sources[0])
+        yield ServiceTask(
+            kind=ServiceTaskKind.CHECK, about=source, owed=source, argv=check.argv, units=check.units,
+            folders=check.needs, also=check.also,
+        )  # fmt: skip
     yield from map(_unit_task, restarted)
 
 
 def _make_task(generator: Generator) -> ServiceTask:
     source = os.fsdecode(generator.sources[0])
     return ServiceTask(kind=ServiceTaskKind.MAKE, about=generator.what, argv=generator.argv, owed=source)
-
-
-def _check_task(check: ConfigCheck) -> ServiceTask:
-    source = os.fsdecode(check.sources[0])
-    return ServiceTask(
-        kind=ServiceTaskKind.CHECK, about=source, owed=source, argv=check.argv, units=check.units,
-        folders=check.needs, also=check.also,
-    )  # fmt: skip
 
 
 def _unit_task(unit: Unit) -> ServiceTask:
