@@ -73,7 +73,9 @@ def remove_interrupted(journal: Journal) -> None:
 class _Run:
     def __init__(self, plan: Plan, source: ContentSource, journal: Journal, tree: SafeDirectories) -> None:
         self.plan, self.journal, self.tree = plan, journal, tree
-        self.outcome_builder = OutcomeBuilder(owed={step.path for step in plan.steps if _owed(step)})
+        wanted = (step for step in plan.steps if step.wanted is not None and step.action is not Action.KEPT_BY_RULE)
+        owed = {step.path for step in wanted if step.action is Action.CANNOT or not step.exact}
+        self.outcome_builder = OutcomeBuilder(owed=owed)
         self.writer = Writer(plan, source, journal, tree, self.outcome_builder)
         self.openings = Openings(tree)
         self.installer = Installer(plan, journal, tree, self.writer, self.outcome_builder)
@@ -149,12 +151,6 @@ class _Run:
             self.journal.mark("stopped")
         except OSError:
             pass  # then the next run cleans up once more
-
-
-def _owed(step: Step) -> bool:
-    if step.wanted is None or step.action is Action.KEPT_BY_RULE:
-        return False
-    return step.action is Action.CANNOT or not step.exact
 
 
 def _halted(halt: Halt) -> PachaError:

@@ -7,12 +7,13 @@ import hashlib
 import os
 import secrets
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 
 from pacha.errors import DamagedError
 from pacha.files.dirfd import CREATE, DIRECTORY
-from pacha.files.entry import EVERYWHERE, SMALLEST_HOLE, Entry, Holes, Kind, kind_of
+from pacha.files.entry import EVERYWHERE, SMALLEST_HOLE, Entry, Kind, kind_of
 from pacha.restore.holes import HoleWriter
 from pacha.restore.inode import Changed, add_flags, open_inode, set_attributes
 from pacha.restore.ownership import Attributes
@@ -110,7 +111,8 @@ def put(name: bytes, new: bytes, dir_fd: int) -> bool:
     except OSError as error:
         if error.errno not in syscalls.UNSUPPORTED:
             raise
-        if _exists(name, dir_fd):
+        with suppress(FileNotFoundError):
+            os.stat(name, dir_fd=dir_fd, follow_symlinks=False)
             return False
         os.rename(new, name, src_dir_fd=dir_fd, dst_dir_fd=dir_fd)
     return True
@@ -212,7 +214,8 @@ def _lift(name: bytes, fd: int) -> None:
 
 
 def _fill(fd: int, entry: Entry, chunks: Iterator[bytes]) -> None:
-    digest, size, holes = hashlib.sha256(), 0, _holes_in(entry)
+    unknown = EVERYWHERE if entry.size >= SMALLEST_HOLE else ()
+    digest, size, holes = hashlib.sha256(), 0, unknown if entry.holes is None else entry.holes
     writer = HoleWriter(fd, holes)
     write = writer.write if holes else partial(syscalls.write_all, fd)
     for chunk in chunks:
@@ -232,12 +235,6 @@ def _fill(fd: int, entry: Entry, chunks: Iterator[bytes]) -> None:
         writer.finish()
 
 
-def _holes_in(entry: Entry) -> Holes:
-    if entry.holes is None:
-        return EVERYWHERE if entry.size >= SMALLEST_HOLE else ()
-    return entry.holes
-
-
 def _link(name: bytes, dir_fd: int, kept: bytes, kept_fd: int) -> bool:
     try:
         os.link(name, kept, src_dir_fd=dir_fd, dst_dir_fd=kept_fd, follow_symlinks=False)
@@ -254,13 +251,5 @@ def _exchange(name: bytes, new: bytes, dir_fd: int) -> bool:
     except OSError as error:
         if error.errno not in (*syscalls.UNSUPPORTED, errno.EXDEV):
             raise
-        return False
-    return True
-
-
-def _exists(name: bytes, dir_fd: int) -> bool:
-    try:
-        os.stat(name, dir_fd=dir_fd, follow_symlinks=False)
-    except FileNotFoundError:
         return False
     return True

@@ -279,12 +279,8 @@ def _make_folder(folder: bytes) -> None:
     fd = os.open(os.path.join(folder, _NAME), _APPEND | os.O_CREAT | os.O_EXCL, 0o600)
     os.close(fd)
     for path in (folder, top, os.path.dirname(top)):
-        _sync_folder(path)
-
-
-def _sync_folder(path: bytes) -> None:
-    fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        sync_file(fd)
-    finally:
-        os.close(fd)
+        fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            sync_file(fd)
+        finally:
+            os.close(fd)

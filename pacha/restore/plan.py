@@ -98,7 +98,8 @@ class Plan:
     @property
     def changes(self) -> bool:
         """Whether applying the plan would change anything on disk."""
-        return any(_changes(step, self.delete) for step in self.steps)
+        changing = {Action.CREATE, Action.REPLACE, Action.METADATA} | ({Action.EXTRA} if self.delete else set())
+        return any(step.action in changing for step in self.steps)
 
 
 def build(
@@ -162,12 +163,6 @@ def hindered(plan: Plan, reasons: Mapping[bytes, str]) -> Plan:
             step = replace(step, action=Action.CANNOT, reason=reason, shortfall="")
         steps.append(step)
     return replace(plan, steps=tuple(steps), concerns=tuple(concerns))
-
-
-def _changes(step: Step, delete: bool) -> bool:
-    if step.action is Action.EXTRA:
-        return delete
-    return step.action in (Action.CREATE, Action.REPLACE, Action.METADATA)
 
 
 def _kept(path: bytes, wanted: Entry | None, actual: Entry | None) -> Step:

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from pacha.files import paths
-from pacha.files.entry import EVERYWHERE, Entry, Kind
+from pacha.files.entry import EVERYWHERE, Kind
 from pacha.restore.dirfd import SafeDirectories
 from pacha.restore.inode import explain, is_closed_to_owner
 from pacha.restore.plan import Action, Plan, Step
@@ -50,7 +50,8 @@ def preflight(plan: Plan, holes: Mapping[bytes, int], mounts: Iterable[bytes], t
     with SafeDirectories(plan.roots, plan.confined_to) as tree:
         flight = _Flight(plan=plan, tree=tree, mounts=frozenset(mounts), target=target)
         for step in plan.steps:
-            flight.check(step, min(holes.get(step.path, 0), _most_holes(step.wanted)))
+            possible = EVERYWHERE if step.wanted is None or step.wanted.holes is None else step.wanted.holes
+            flight.check(step, min(holes.get(step.path, 0), sum(length for _, length in possible)))
         return Findings(flight.hindrances, tuple(flight.shortages()))
 
 
@@ -159,12 +160,6 @@ class _Flight:
                 yield Shortage(place.path, size, blocks * statistics.f_frsize)
             if statistics.f_files and count > statistics.f_favail:  # btrfs counts none
                 yield Shortage(place.path, count, statistics.f_favail, inodes=True)
-
-
-def _most_holes(wanted: Entry | None) -> int:
-    """Return how many bytes of a file may become holes."""
-    holes = EVERYWHERE if wanted is None or wanted.holes is None else wanted.holes
-    return sum(length for _, length in holes)
 
 
 def _enter(path: bytes, tree: SafeDirectories) -> _Place:

@@ -38,7 +38,10 @@ def relocate(name: bytes, dir_fd: int, to: bytes, to_fd: int, levels: int = _DEE
     try:
         rename(name, dir_fd, to, to_fd)
     except OSError as error:
-        if error.errno not in _REFUSED or not _is_directory(name, dir_fd) or not levels:
+        if error.errno not in _REFUSED:
+            raise
+        is_directory = stat.S_ISDIR(os.stat(name, dir_fd=dir_fd, follow_symlinks=False).st_mode)
+        if not is_directory or not levels:
             raise
         _move_entries(name, dir_fd, to, to_fd, levels)
 
@@ -90,17 +93,11 @@ def _open_or_make(source: int, to: bytes, to_fd: int, *, is_empty: bool) -> int:
             raise Changed("somebody else made a directory in its place") from None
         return target
     target = os.open(to, DIRECTORY, dir_fd=to_fd)
-    if troubles := set_attributes(target, Kind.DIRECTORY, _attributes(source)):
+    status = os.fstat(source)
+    mode, xattrs = stat.S_IMODE(status.st_mode), read_xattrs(source)
+    attributes = Attributes(status.st_uid, status.st_gid, mode, status.st_mtime_ns, xattrs)
+    if troubles := set_attributes(target, Kind.DIRECTORY, attributes):
         os.close(target)
         os.rmdir(to, dir_fd=to_fd)
         raise OSError(errno.EXDEV, f"it can be neither renamed nor made again: {', '.join(troubles)}")
     return target
-
-
-def _attributes(fd: int) -> Attributes:
-    status = os.fstat(fd)
-    return Attributes(status.st_uid, status.st_gid, stat.S_IMODE(status.st_mode), status.st_mtime_ns, read_xattrs(fd))
-
-
-def _is_directory(name: bytes, dir_fd: int) -> bool:
-    return stat.S_ISDIR(os.stat(name, dir_fd=dir_fd, follow_symlinks=False).st_mode)
