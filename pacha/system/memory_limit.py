@@ -21,7 +21,9 @@ def limit_memory(most: int | None = None) -> Iterator[None]:
     None: the free memory of this machine, but at most a gigabyte, or half of the machine's memory if that is more.
     """
     before = resource.getrlimit(resource.RLIMIT_DATA)
-    allowed = _allowed(_usual() if most is None else most)
+    if most is None:
+        most = min(_free(), max(_GIGABYTE, _read_size("/proc/meminfo", "MemTotal") // 2))
+    allowed = _allowed(most)
     resource.setrlimit(resource.RLIMIT_DATA, (allowed, before[1]))
     try:
         yield
@@ -64,10 +66,6 @@ def _allowed(most: int) -> int:
     limit = in_use() + most
     limits = (limit, *resource.getrlimit(resource.RLIMIT_DATA))
     return min(value for value in limits if value != resource.RLIM_INFINITY)
-
-
-def _usual() -> int:
-    return min(_free(), max(_GIGABYTE, _read_size("/proc/meminfo", "MemTotal") // 2))
 
 
 def _free() -> int:

@@ -123,34 +123,25 @@ class _OutputTail:
 def _wait(process: subprocess.Popen[bytes], seconds: float, tail: _OutputTail) -> str:
     """Return why ``process`` failed; "" if it did not."""
     deadline = time.monotonic() + seconds
-    while (code := _wait_for_code(process, min(_POLL_SECONDS, deadline - time.monotonic()))) is None:
+    while True:
+        with suppress(subprocess.TimeoutExpired):
+            code = process.wait(max(0.0, min(_POLL_SECONDS, deadline - time.monotonic())))
+            return f"killed by signal {-code}" if code < 0 else f"exit code {code}" if code else ""
         tail.truncate()
         if time.monotonic() >= deadline:
             _end(process, _GRACE_SECONDS)
             return f"it was still at work after {seconds:g} seconds and was killed"
-    return f"killed by signal {-code}" if code < 0 else f"exit code {code}" if code else ""
-
-
-def _wait_for_code(process: subprocess.Popen[bytes], seconds: float) -> int | None:
-    try:
-        return process.wait(max(0.0, seconds))
-    except subprocess.TimeoutExpired:
-        return None
 
 
 def _end(process: subprocess.Popen[bytes], grace_seconds: float) -> None:
     """End the process group: SIGTERM, then SIGKILL. Until wait(), no other process can get the leader's number."""
     try:
         with suppress(ProcessLookupError, ChildProcessError):  # a signal interrupted the wait that had seen its end
-            os.killpg(process.pid, signal.SIGTERM)
-            _wait_for_end(process.pid, grace_seconds)
+            os.killpg(pid := process.pid, signal.SIGTERM)
+            deadline = time.monotonic() + grace_seconds
+            while time.monotonic() < deadline and not os.waitid(os.P_PID, pid, os.WEXITED | os.WNOHANG | os.WNOWAIT):
+                time.sleep(0.05)
     finally:
         with suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGKILL)
         process.wait()
-
-
-def _wait_for_end(pid: int, seconds: float) -> None:
-    deadline = time.monotonic() + seconds
-    while time.monotonic() < deadline and not os.waitid(os.P_PID, pid, os.WEXITED | os.WNOHANG | os.WNOWAIT):
-        time.sleep(0.05)
