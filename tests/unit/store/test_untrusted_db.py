@@ -174,6 +174,31 @@ def test_more_or_less_than_tables(path: str, statement: str) -> None:
     refused(path)
 
 
+def test_a_virtual_table_beside_ours(path: str) -> None:
+    try:
+        execute(path, "CREATE VIRTUAL TABLE future USING fts5(text)")
+    except sqlite3.OperationalError:
+        pytest.skip("this SQLite has no FTS5")
+    refused(path)
+
+
+@pytest.mark.parametrize(("table", "column"), [("watched", "exclude"), ("entry", "xattrs"), ("account", "groups")])
+def test_lists_within_lists_without_end(path: str, table: str, column: str) -> None:
+    execute(path, f"UPDATE {table} SET {column} = ?", values=("[" * 500_000,))
+    refused(path)
+
+
+def test_a_page_that_counts_one_row_less_than_it_has(path: str) -> None:
+    """Every value that is left makes sense; a rebuild would leave out a file without a word."""
+    with closing(sqlite3.connect(path)) as connection:
+        page_size = connection.execute("PRAGMA page_size").fetchone()[0]
+        page = connection.execute("SELECT rootpage FROM sqlite_schema WHERE name = 'entry'").fetchone()[0]
+    data = bytearray(Path(path).read_bytes())
+    data[(page - 1) * page_size + 4] -= 1  # sqlite.org/fileformat2.html, b-tree pages
+    Path(path).write_bytes(data)
+    refused(path)
+
+
 def test_one_that_is_larger_than_any(path: str) -> None:
     os.truncate(path, 2**30 + 1)
     refused(path)
