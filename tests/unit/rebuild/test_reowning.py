@@ -16,6 +16,7 @@ from pacha.rebuild.options import AccountPolicy, RebuildOptions
 from pacha.rebuild.renumber import InterruptedRenumbering
 from pacha.rebuild.reowning import PlannedReowning, plan_owners
 from pacha.restore.plan import Plan
+from pacha.store.host_state import Orphans
 
 NOBODY = AccountsBefore(files=None, known=None)
 
@@ -26,12 +27,14 @@ def planned(
     *keep: str,
     policy: AccountPolicy | None = None,
     interrupted: InterruptedRenumbering = InterruptedRenumbering(),  # noqa: B008
+    remembered: tuple[Orphans, ...] = (),
 ) -> PlannedReowning:
     root = os.fsencode(target)
     options = RebuildOptions(target=root, accounts=policy)
     kept = Keep(rules=rules(keep), roots=(), target=root, system=True)
     plan = Plan(steps=(), roots=(), delete=False)
-    return plan_owners(plan, before, accounts(os.getuid() + 1), options, kept, interrupted, (), restored=True)
+    after = accounts(os.getuid() + 1)
+    return plan_owners(plan, before, after, options, kept, interrupted, remembered, restored=True)
 
 
 def accounts(uid: int) -> Accounts:
@@ -59,6 +62,30 @@ def test_a_file_follows_the_name_of_its_owner(machine: Path) -> None:
 
 def test_a_folder_that_is_not_a_machine_re_owns_nothing(machine: Path) -> None:
     assert planned(NOBODY, machine) == PlannedReowning()
+
+
+def test_only_root_gives_files_to_others(machine: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    here = accounts(os.getuid())
+    monkeypatch.setattr(os, "geteuid", lambda: 1000)
+    assert planned(AccountsBefore(files=here, known=here), machine) == PlannedReowning()
+
+
+@pytest.mark.parametrize("is_below", [True, False])
+def test_what_an_earlier_rebuild_left_to_nobody_is_given_back_below_the_same_target(
+    machine: Path, is_below: bool
+) -> None:
+    settled = accounts(os.getuid() + 1)
+    file, target = os.fsencode(machine / "file"), os.fsencode(machine) if is_below else b"/elsewhere"
+    orphan = Orphans(name=b"foo", is_group=False, number=os.getuid(), count=1, target=target, paths=(file,))
+    owners = planned(AccountsBefore(files=settled, known=settled), machine, remembered=(orphan,))
+    assert (file in {step.path for step in owners.reowning.steps}) is is_below
+
+
+def test_a_renumbering_that_was_interrupted_is_remembered_until_it_is_done(machine: Path) -> None:
+    """The account files were restored already: nothing but what was remembered tells the numbers of before."""
+    restored, moved = accounts(os.getuid() + 1), IdChanges(users={1001: 1002})
+    before = AccountsBefore(files=restored, known=restored)
+    assert planned(before, machine, interrupted=InterruptedRenumbering(moved=moved)).changes == moved
 
 
 def test_a_renumbering_that_was_interrupted_goes_before_another_policy(machine: Path) -> None:

@@ -38,3 +38,11 @@ def test_a_node_or_a_name_that_is_not_there(repository: Repository, node: str) -
         repository.reader(node)(b"a")
     with pytest.raises(DamagedError):
         repository.reader(repository.heads()[0])(b"none")
+
+
+def test_what_a_revision_names_is_a_file_revision_that_came_with_it_or_before(repository: Repository) -> None:
+    node = commit(repository, NULL, {b"a": b"1", b"b": b"2"})
+    files, read = repository.names(node), repository.reader(node)
+    assert read.names(b"a", files[b"a"], 0)
+    assert not read.names(b"a", files[b"a"], 1), "of a push that is not complete"
+    assert not read.names(b"a", files[b"b"], 0) and not read.names(b"c", files[b"a"], 0)
