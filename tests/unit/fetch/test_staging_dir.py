@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import os
 import shutil
 from pathlib import Path
 
@@ -53,10 +54,11 @@ def test_where_none_can_be_made_that_is_said(tmp_path: Path, monkeypatch: pytest
     assert caught.value.code == "no-staging-folder"
 
 
-def test_a_disk_that_is_full_while_something_is_fetched_is_named(tmp_path: Path) -> None:
+@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EDQUOT])
+def test_a_disk_that_is_full_while_something_is_fetched_is_named(tmp_path: Path, number: int) -> None:
     """write(2) tells no name: who is told only that no space is left does not know where."""
     with pytest.raises(PachaError) as caught, staging_dir.with_room(lambda: tmp_path / "pacha-0123456789abcdef"):
-        raise OSError(errno.ENOSPC, "No space left on device")
+        raise OSError(number, os.strerror(number))
     assert str(tmp_path) in caught.value.message and "TMPDIR" in caught.value.hint
     with pytest.raises(NotADirectoryError), staging_dir.with_room(lambda: tmp_path):
         raise NotADirectoryError(errno.ENOTDIR, "x")

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from pacha.store import database
+from pacha.store import database, untrusted_db
 from tests.support.database_rows import execute, good, refused
 
 
@@ -83,6 +83,15 @@ def test_a_parent_that_makes_no_sense(path: str, column: str, value: object) -> 
 def test_a_watched_path_that_makes_no_sense(path: str, column: str, value: object) -> None:
     execute(path, f"UPDATE watched SET {column} = ? WHERE id = 1", values=(value,))
     refused(path)
+
+
+@pytest.mark.parametrize(("length", "is_refused"), [(4095, False), (4096, True)])
+def test_a_watched_path_that_is_longer_than_any_can_be(path: str, length: int, is_refused: bool) -> None:
+    execute(path, "UPDATE watched SET path = ? WHERE retired", values=(b"/srv/w/".ljust(length, b"x"),))
+    if is_refused:
+        assert "longer" in refused(path).why
+    else:
+        assert untrusted_db.read(path).entries == good().entries
 
 
 @pytest.mark.parametrize(

@@ -182,12 +182,6 @@ def test_a_virtual_table_beside_ours(path: str) -> None:
     refused(path)
 
 
-@pytest.mark.parametrize(("table", "column"), [("watched", "exclude"), ("entry", "xattrs"), ("account", "groups")])
-def test_lists_within_lists_without_end(path: str, table: str, column: str) -> None:
-    execute(path, f"UPDATE {table} SET {column} = ?", values=("[" * 500_000,))
-    refused(path)
-
-
 def test_a_page_that_counts_one_row_less_than_it_has(path: str) -> None:
     """Every value that is left makes sense; a rebuild would leave out a file without a word."""
     with closing(sqlite3.connect(path)) as connection:

@@ -53,6 +53,7 @@ def test_a_clock() -> None:
         (b"x 1", None),
         (b"-1 1", None),
         (b"1" * 5000 + b" 1", None),
+        (b"9" * 20 + b" 1", None),
         (b"1 2 3", None),
     ],
 )
@@ -73,3 +74,9 @@ def test_what_is_no_digest(text: bytes) -> None:
 def test_digests() -> None:
     text = b"".join(b"%s  /h/bar/%s/.hg/store/00changelog.i\n" % (b"ab" * 32, name) for name in (b"db", b"foo"))
     assert plain_output.digests(text) == {"db": "ab" * 32, "foo": "ab" * 32}
+
+
+def test_digests_below_a_folder_whose_name_is_escaped() -> None:
+    """A line about a name with a backslash begins with one: "File name escaping" in the manual of coreutils."""
+    text = b"\\%s  /h\\\\x/bar/db/.hg/store/00changelog.i\n" % (b"ab" * 32)
+    assert plain_output.digests(text) == {"db": "ab" * 32}
