@@ -58,6 +58,18 @@ def reasons(found: Scan) -> dict[bytes, str]:
     return {concern.path: concern.reason for concern in found.concerns}
 
 
+def refuse_to_open(patch: pytest.MonkeyPatch, name: bytes, error: OSError) -> None:
+    """From now on open(2) of ``name`` gives this ``error``."""
+    real = os.open
+
+    def refuse(path: object, *rest: int, **more: int) -> int:
+        if path == name:
+            raise error
+        return real(path, *rest, **more)  # type: ignore[arg-type]
+
+    patch.setattr(os, "open", refuse)
+
+
 @pytest.fixture(name="tree")
 def empty_tree(tmp_path: Path) -> Path:
     """A folder to scan, empty."""

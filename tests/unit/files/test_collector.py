@@ -13,7 +13,7 @@ from pacha.files import metadata, scan
 from pacha.files.entry import Entry
 from pacha.files.owners import Accounts
 from pacha.files.parents import observe_parents
-from tests.support.scanning import ACCOUNTS, Host, empty_tree, no_wait, paths, reasons, watch  # noqa: F401
+from tests.support.scanning import ACCOUNTS, Host, empty_tree, no_wait, paths, reasons, refuse_to_open, watch  # noqa: F401
 
 
 def test_an_edit_within_the_same_tick_as_the_scan_is_seen(tree: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -99,3 +99,16 @@ def test_an_owner_who_got_another_name_is_a_change(tree: Path) -> None:
     forgotten = dict(host.fingerprints)  # a push does not call what other owners have what is recorded
     found = scan.scan(host.watches, host.entries, forgotten, renamed)
     assert found.entries[os.fsencode(tree / "f")].owner == b"wheel"
+
+
+@pytest.mark.usefixtures("settled")
+def test_what_could_not_be_entered_is_looked_at_again(tree: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An attribute that was set meanwhile moves only the ctime, which that scan saw already."""
+    host = Host(watch(tree))
+    host.push()
+    os.setxattr(tree, "user.a", b"1")
+    with monkeypatch.context() as patch:
+        refuse_to_open(patch, b"w", PermissionError(13, "Permission denied"))
+        assert reasons(host.push()).keys() == {os.fsencode(tree)}
+    assert host.entries[os.fsencode(tree)].xattrs == ()
+    assert host.push().entries[os.fsencode(tree)].xattrs == ((b"user.a", b"1"),)

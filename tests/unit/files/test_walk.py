@@ -12,19 +12,7 @@ import pytest
 
 from pacha.files import metadata, walk
 from pacha.files.entry import Entry
-from tests.support.scanning import ACCOUNTS, Host, empty_tree, no_wait, paths, reasons, watch  # noqa: F401
-
-
-def refuse_to_open(patch: pytest.MonkeyPatch, name: bytes, error: OSError) -> None:
-    """From now on open(2) of ``name`` gives this ``error``."""
-    real = os.open
-
-    def refuse(path: object, *rest: int, **more: int) -> int:
-        if path == name:
-            raise error
-        return real(path, *rest, **more)  # type: ignore[arg-type]
-
-    patch.setattr(os, "open", refuse)
+from tests.support.scanning import ACCOUNTS, Host, empty_tree, no_wait, paths, reasons, refuse_to_open, watch  # noqa: F401
 
 
 def test_names_of_any_bytes(tree: Path) -> None:
