@@ -126,3 +126,13 @@ def test_a_row_that_is_missing_is_written_whatever_is_said_to_be_there(tmp_path:
     database.write(path, snapshot(one))
     database.write(path, snapshot(one, two, file(b"/w/three")), snapshot(one, two))
     assert database.read(path).entries.keys() == {b"/w/one", b"/w/two", b"/w/three"}
+
+
+@pytest.mark.parametrize("held", [[b"/w/one"], [b"/w/one", b"/w/other"], [b"/w/one", b"/w/two", b"/w/other"]])
+def test_differences_from_what_is_not_there_are_not_all_that_is_written(tmp_path: Path, held: list[bytes]) -> None:
+    path = str(tmp_path / "pacha.db")
+    database.write(path, snapshot(*map(file, held)))
+    said = snapshot(file(b"/w/one"), file(b"/w/two"))
+    differing = Amended(said.entries, {name: file(name, size=1) for name in (b"/w/two", b"/w/three")})
+    database.write(path, replace(said, entries=differing), said)
+    assert database.read(path).entries == differing
