@@ -10,11 +10,14 @@ import stat
 import subprocess
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from pacha.files import mount_points
 from pacha.files.entry import Kind
+from pacha.system.mounts import mounts
 from tests.support.fuse import FaultyFolder, mounted_at
 from tests.support.scanning import Host, empty_tree, no_wait, paths, reasons, watch  # noqa: F401
 
@@ -280,6 +283,19 @@ def test_what_the_kernel_makes_up_is_never_entered_and_named(mounted: Path, one_
     assert again.entries == found.entries
     assert os.fsencode(mounted / "sys") not in excluded.left_out
     assert not inside.entries and "(proc)" in reasons(inside)[os.fsencode(mounted / "proc/sys")]
+
+
+def test_what_the_kernel_says_of_its_file_system_is_not_of_the_folder(
+    mounted: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As systemd does: it gives control groups attributes that are others after each boot."""
+    (mounted / "mnt").chmod(0o755)
+    os.setxattr(mounted / "mnt", "trusted.invocation_id", b"1")
+    there = os.fsencode(mounted / "mnt")
+    found = [replace(one, kind=b"cgroup2") if one.path == there else one for one in mounts()]
+    monkeypatch.setattr(mount_points, "mounts", lambda: iter(found))
+    kept = Host(watch(mounted)).scan().entries[there]
+    assert (kept.kind, kept.mode, kept.xattrs) == (Kind.DIRECTORY, 0o755, ())
 
 
 @pytest.mark.parametrize(
