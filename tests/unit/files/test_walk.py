@@ -190,6 +190,21 @@ def test_what_is_made_again_while_the_directory_is_read_is_taken(tree: Path, mon
     assert paths(found, tree) == {"", "f"} and not found.concerns
 
 
+@pytest.mark.usefixtures("settled")
+def test_what_did_not_change_is_one_file_with_what_is_watched_from_now_on(tree: Path) -> None:
+    """Watching the other name moves no time of the file: its folder lists the same as before."""
+    for name in ("one", "two"):
+        (tree / name).mkdir()
+    (tree / "one/f").touch()
+    os.link(tree / "one/f", tree / "two/f")
+    host = Host(watch(tree / "one"))
+    host.push()
+    host.watches = (watch(tree / "one"), watch(tree / "two"))
+    entries = host.push().entries
+    groups = {entries[os.fsencode(tree / name)].link_group for name in ("one/f", "two/f")}
+    assert len(groups) == 1 and None not in groups
+
+
 def test_five_hundred_levels(tree: Path) -> None:
     name, depth = b"n" * 40, 500
     fd = os.open(tree, os.O_RDONLY)

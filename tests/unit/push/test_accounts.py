@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import grp
+import os
+import pwd
+import struct
+
 import pytest
 
 from pacha.files import user_namespace
@@ -21,6 +26,15 @@ def test_an_account_for_which_nothing_answers_stays_as_it_was_recorded() -> None
     recorded = accounts.recorded_accounts(entries, {}, Accounts.of_machine(), [gone, group, *others])
     assert {gone, group} < set(recorded) and not set(others) & set(recorded)
     assert b"root" in {account.name for account in recorded}
+
+
+def test_whom_only_an_acl_names_is_recorded() -> None:
+    user, group = pwd.getpwuid(1), grp.getgrgid(2)
+    value = struct.pack("<I", 2) + struct.pack("<HHI", 2, 4, 1) + struct.pack("<HHI", 8, 4, 2)
+    entries = {b"/a": FILE._replace(owner=b"root", group=b"root", xattrs=((b"system.posix_acl_access", value),))}
+    recorded = accounts.recorded_accounts(entries, {}, Accounts.of_machine(), [])
+    named = {(account.is_group, account.name, account.number) for account in recorded}
+    assert {(False, os.fsencode(user.pw_name), 1), (True, os.fsencode(group.gr_name), 2)} <= named
 
 
 def test_a_number_that_keeps_its_recorded_name_is_told_at_the_first_of_its_paths() -> None:
