@@ -195,3 +195,17 @@ def test_a_master_that_lost_its_record_is_named_with_the_command(bar: Standalone
     for _ in range(2):
         [reason] = told(pushed(bar))
         assert f"run there: pacha purge bar {bar.tree}/one" in reason
+
+
+@pytest.mark.slow
+def test_no_master_gets_the_differences_from_what_it_may_have_purged(bar: Standalone) -> None:
+    """It has no content that they could be added to, and its record does not say so."""
+    lines = [f"{number * 7919 % 10007}\n" for number in range(2000)]
+    (bar.tree / "one").write_text("".join(["SECRET\n", *lines]))
+    bar.push()
+    erase(bar, also_newest=True)
+    (bar.master / ".purged").write_text("nonsense\n")
+    (bar.tree / "one").write_text("".join(["none\n", *lines]))
+    assert pushed(bar).failures == ()
+    repository = hg.Repository.open(str(bar.master / "foo"))
+    assert repository.reader(next(iter(repository.revisions())))(b"one").startswith(b"none\n")
