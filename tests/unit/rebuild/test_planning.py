@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import shutil
 from pathlib import Path
@@ -13,6 +14,7 @@ from pacha.rebuild.planning import PlannedRebuild, plan_rebuild
 from pacha.restore.plan import Action
 from pacha.store import history
 from pacha.store.snapshot import Snapshot
+from tests.support.scanning import refuse_to_open
 from tests.support.standalone import Standalone, standalone_host  # noqa: F401  (a fixture)
 
 
@@ -49,3 +51,13 @@ def test_below_a_target_every_path_is_below_it(snapshot: Snapshot, tmp_path: Pat
     planned = plan_rebuild(snapshot, {}, RebuildOptions(target=target))
     assert {step.path.startswith(target + b"/") for step in planned.plan.steps} == {True}
     assert planned.wanted.keys() == {target + path for path in snapshot.entries}
+
+
+def test_what_cannot_be_looked_at_is_something_to_look_at(bar: Standalone, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A person has to know that the plan was made without it before any of it is carried out."""
+    (bar.tree / "sub").mkdir()
+    bar.push()
+    state = bar.context().state
+    refuse_to_open(monkeypatch, b"sub", OSError(errno.EIO, os.strerror(errno.EIO)))
+    planned = plan_rebuild(history.read(state, state.read().tip), {}, RebuildOptions())
+    assert [concern.path for concern in planned.plan.concerns] == [bar.path + b"/sub"]
