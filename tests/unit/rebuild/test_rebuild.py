@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
@@ -17,8 +17,10 @@ from pacha.rebuild.options import RebuildOptions
 from pacha.rebuild.proposal import Proposal
 from pacha.rebuild.result import SILENT
 from pacha.store.selection import Selection
+from pacha.wire.local_master import LocalMaster
 from tests.support.package_plans import package, planned
 from tests.support.proposing import proposal
+from tests.support.standalone import Standalone, standalone_host  # noqa: F401  (a fixture)
 
 
 def test_a_target_that_can_be_no_folder(tmp_path: Path) -> None:
@@ -62,3 +64,25 @@ def test_an_offer_of_another_snapshot_goes_where_this_rebuild_was_meant_to_go() 
         " --target /srv/look --path '/etc/a b' --directory foo"
     )
     assert rebuild._as_asked(RebuildOptions()) == ""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("fails", [False, True])
+def test_in_the_end_the_master_is_left_and_nothing_of_what_was_fetched(
+    bar: Standalone, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fails: bool
+) -> None:
+    def plan(proposed: Proposal) -> None:
+        assert left == [] and os.listdir(tmp_path / "fetched")
+        if fails:
+            raise OSError(5, "Input/output error")
+
+    left: list[LocalMaster] = []
+    monkeypatch.setattr(LocalMaster, "close", lambda master: left.append(master))
+    bar.push()
+    left.clear()
+    (tmp_path / "fetched").mkdir()
+    monkeypatch.setenv("TMPDIR", str(tmp_path / "fetched"))
+    options = RebuildOptions(target=os.fsencode(tmp_path / "there"))
+    with pytest.raises(OSError, match="Input/output") if fails else nullcontext():
+        rebuild.propose(bar.context("fresh"), "bar", options, replace(SILENT, on_plan=plan))
+    assert len(left) == 1 and os.listdir(tmp_path / "fetched") == []
