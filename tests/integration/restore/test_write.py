@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -18,10 +19,12 @@ from pacha.restore.outcome import OutcomeBuilder
 from pacha.restore.plan import Action, Plan
 from pacha.restore.write import ContentSource, Halt, Writer
 from tests.support.applying import (
+    Contents,
     Story,
     alike,
     look,
     plan_for,
+    rebuild,
     story_fixture,  # noqa: F401
 )
 
@@ -94,6 +97,16 @@ def test_hard_links_share_one_inode(story: Story, writing: Writing) -> None:
     write(writing)
     names = [writing.writer.temporaries.get(os.fsencode(root / name)) for name in ("three",)]
     assert names != [None] and os.stat(os.path.join(os.fsencode(root), names[0] or b"")).st_nlink == 2
+
+
+def test_names_of_one_file_that_were_recorded_with_other_contents_are_two_files(story: Story) -> None:
+    """As where it was written between the reading of one name and of the other: each is what the snapshot says."""
+    root, wanted, source, _, state = story
+    path = os.fsencode(root / "three")
+    odd = {**wanted, path: wanted[path]._replace(sha256=hashlib.sha256(b"3").digest())}
+    outcome = rebuild(root, odd, Contents({**source.contents, path: b"3"}), state)
+    assert ((root / "sub/one").read_bytes(), (root / "three").read_bytes()) == (b"1", b"3")
+    assert [concern.path for concern in outcome.concerns] == [path] == list(outcome.unrestored)
 
 
 def test_what_is_below_a_folder_that_closes_is_its_owners_alone_until_then(story: Story, writing: Writing) -> None:
