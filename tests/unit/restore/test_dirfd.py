@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import resource
 from collections.abc import Iterator
+from contextlib import nullcontext
 from pathlib import Path
 
 import pytest
@@ -71,6 +72,44 @@ def test_a_link_into_what_others_may_write_to_is_refused(top: Path) -> None:
     (top / "link").symlink_to("open")
     with SafeDirectories([b(top / "link/below")]) as descent, pytest.raises(LinkRefused):
         descent.enter(b(top / "link/below"))
+
+
+@pytest.mark.parametrize("mode", [0o777, 0o775])
+def test_a_link_in_a_folder_of_a_group_or_of_all_is_refused(top: Path, mode: int) -> None:
+    (top / "open").mkdir()
+    (top / "open").chmod(mode)
+    (top / "open/link").symlink_to("../real")
+    with SafeDirectories([b(top / "open/link/root")]) as descent, pytest.raises(LinkRefused):
+        descent.enter(b(top / "open/link/root"))
+
+
+@pytest.mark.parametrize(("owner", "is_followed"), [(0, True), (54001, False)])
+def test_in_a_sticky_folder_a_link_is_followed_only_if_it_is_ours(
+    top: Path, owner: int, is_followed: bool, as_root: None
+) -> None:
+    """As /tmp is: nobody can replace another's link there, and everybody can make one."""
+    (top / "sticky").mkdir()
+    (top / "sticky").chmod(0o1777)
+    (top / "sticky/link").symlink_to("../real")
+    os.lchown(top / "sticky/link", owner, owner)
+    with SafeDirectories([b(top / "sticky/link/root")]) as descent:
+        with nullcontext() if is_followed else pytest.raises(LinkRefused):
+            assert name_of(descent.enter(b(top / "sticky/link/root"))) == str(top / "real/root")
+
+
+@pytest.mark.parametrize(
+    ("target", "is_inside"),
+    [("real", True), ("sub/../real", True), ("../real", False), ("sub/../../machine/real", False), ("/real", False)],
+)
+def test_no_link_leads_out_of_another_machine(top: Path, target: str, is_inside: bool) -> None:
+    """An absolute one means a place of that machine, and here it would lead to this one's."""
+    machine = top / "machine"
+    for folder in ("real/root", "sub"):
+        (machine / folder).mkdir(parents=True)
+    (machine / "link").symlink_to(target)
+    with SafeDirectories([b(machine / "link/root")], confined_to=b(machine)) as descent:
+        with nullcontext() if is_inside else pytest.raises(LinkRefused, match="leads out"):
+            assert name_of(descent.enter(b(machine / "link/root"))) == str(machine / "real/root")
 
 
 def test_links_in_a_circle_end(top: Path) -> None:
