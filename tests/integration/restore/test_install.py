@@ -91,6 +91,26 @@ def test_metadata_is_set_on_the_announced_inode_alone(installing: Installing) ->
     assert path.stat().st_mode == mode and os.fsencode(path) in installing.outcome.troubled
 
 
+def test_metadata_is_not_set_on_a_file_that_got_another_name_since(installing: Installing) -> None:
+    """Who may link to a file of somebody else does not decide what it becomes."""
+    installing.installer.announce()
+    path = installing.root / "mode-only"
+    os.link(path, installing.root.parent / "other")
+    before = path.stat()
+    installing.install("mode-only")
+    after = path.stat()
+    assert (after.st_mode, after.st_uid) == (before.st_mode, before.st_uid)
+    assert os.fsencode(path) in installing.outcome.troubled
+
+
+def test_metadata_is_not_set_on_a_file_that_went_to_another_owner_since_the_plan(installing: Installing) -> None:
+    path = installing.root / "mode-only"
+    os.chown(path, 0, 0)
+    installing.installer.announce()
+    installing.install("mode-only")
+    assert path.stat().st_uid == 0 and os.fsencode(path) in installing.outcome.troubled
+
+
 def test_what_came_since_the_plan_is_kept_too(installing: Installing) -> None:
     (installing.root / "empty").write_bytes(b"it came since")
     installing.installer.announce()

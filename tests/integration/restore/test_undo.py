@@ -142,6 +142,19 @@ def test_undo_keeps_what_was_edited_since_beside_the_originals(story: Story) -> 
     assert kept == [b"edited since the rebuild"]
 
 
+def test_undo_leaves_alone_what_took_the_place_of_a_file_that_was_only_altered(story: Story) -> None:
+    root, wanted, source, _old, state = story
+    journal = Journal.begin(os.fsencode(state))
+    apply(plan_for(root, wanted), source, journal)
+    (root / "new").write_bytes(b"a secret, since the rebuild")
+    (root / "new").chmod(0o600)
+    (root / "new").rename(root / "mode-only")
+    outcome = undo(journal)
+    there = (root / "mode-only").stat()
+    assert (there.st_mode & 0o777, there.st_uid) == (0o600, 0), "it was for all to read before"
+    assert [concern.path for concern in outcome.concerns] == [os.fsencode(root / "mode-only")]
+
+
 def test_originals_of_the_last_three_rebuilds_are_kept(story: Story) -> None:
     root, wanted, source, _old, state = story
     for number in range(5):
