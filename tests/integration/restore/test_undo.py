@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from pacha.restore.apply import apply
-from pacha.restore.journal import Journal, history
+from pacha.restore.journal import Journal, closed_history, history
 from pacha.restore.journal_records import Touched
 from pacha.restore.undo import prune, undo
 from pacha.restore.undo_preview import preview
@@ -142,6 +142,18 @@ def test_undo_keeps_what_was_edited_since_beside_the_originals(story: Story) -> 
     assert kept == [b"edited since the rebuild"]
 
 
+def test_an_edit_that_kept_the_time_is_an_edit(story: Story) -> None:
+    """As by rsync --times, or an editor that sets it back."""
+    root, wanted, source, _old, state = story
+    journal = Journal.begin(os.fsencode(state))
+    apply(plan_for(root, wanted), source, journal)
+    made = (root / "changed").stat().st_mtime_ns
+    (root / "changed").write_bytes(b"another size")
+    os.utime(root / "changed", ns=(made, made))
+    assert [concern.path for concern in undo(journal).concerns] == [os.fsencode(root / "changed")]
+    assert [path.read_bytes() for path in root.parent.glob(".pacha-kept-*/*")] == [b"another size"]
+
+
 def test_undo_leaves_alone_what_took_the_place_of_a_file_that_was_only_altered(story: Story) -> None:
     root, wanted, source, _old, state = story
     journal = Journal.begin(os.fsencode(state))
@@ -165,6 +177,25 @@ def test_originals_of_the_last_three_rebuilds_are_kept(story: Story) -> None:
     assert len(list(root.parent.glob(".pacha-kept-*"))) == 3
     assert len(list((state / "rebuilds").iterdir())) == 3
     assert prune(os.fsencode(state)) == 0
+
+
+def test_the_originals_of_an_interrupted_rebuild_stay_as_long_as_the_one_that_resumed_it(tmp_path: Path) -> None:
+    state = os.fsencode(tmp_path)
+
+    def begin(*marks: str) -> str:
+        with closing(Journal.begin(state)) as journal:
+            journal.write(Touched(state, 0))
+            journal.sync()
+            for mark in marks:
+                journal.mark(mark)
+            return journal.id
+
+    killed = begin()
+    resuming, *_ = (begin("finished") for _ in range(3))
+    assert prune(state) == 0
+    last = begin("finished")
+    assert prune(state) == 2 and not {killed, resuming} & {journal.id for journal in closed_history(state)}
+    assert closed_history(state)[-1].id == last
 
 
 def test_rebuilds_that_change_nothing_push_no_original_out(story: Story) -> None:
