@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import os
+import stat
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from pacha.restore import install
 from pacha.restore.dirfd import SafeDirectories
+from pacha.restore.inode import change_attributes
 from pacha.restore.install import Installer
 from pacha.restore.journal import Journal
 from pacha.restore.journal_records import Altered, Displaced, Root
 from pacha.restore.outcome import OutcomeBuilder
+from pacha.restore.ownership import Attributes
 from pacha.restore.plan import Action, Plan
 from pacha.restore.write import Writer
 from tests.support.applying import (
@@ -109,6 +113,22 @@ def test_metadata_is_not_set_on_a_file_that_went_to_another_owner_since_the_plan
     installing.installer.announce()
     installing.install("mode-only")
     assert path.stat().st_uid == 0 and os.fsencode(path) in installing.outcome.troubled
+
+
+def test_what_is_new_below_a_folder_that_did_not_close_is_its_owners_alone(
+    installing: Installing, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Others would reach it there, whom the snapshot keeps out."""
+
+    def fails(reference: bytes, status: os.stat_result, wanted: Attributes) -> list[str]:
+        return ["it cannot be set"] if stat.S_ISDIR(status.st_mode) else change_attributes(reference, status, wanted)
+
+    installing.installer.announce()
+    monkeypatch.setattr(install, "change_attributes", fails)
+    installing.install("closing", "closing/comes")
+    assert (installing.root / "closing/comes").stat().st_mode & 0o7777 == 0o700
+    reasons = {concern.path: concern.reason for concern in installing.outcome.concerns}
+    assert "left to its owner alone" in reasons[os.fsencode(installing.root / "closing/comes")]
 
 
 def test_what_came_since_the_plan_is_kept_too(installing: Installing) -> None:

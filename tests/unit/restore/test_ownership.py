@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from pacha.files.entry import Entry, Kind
 from pacha.files.owners import Accounts
+from pacha.files.user_namespace import OVERFLOW
 from pacha.restore.ownership import Attributes, Identity, Match, Matcher, attributes
 
 ACCOUNTS = Accounts.from_files(
@@ -50,6 +51,12 @@ def test_the_name_counts_and_a_number_only_while_it_is_nobodys(recorded: dict[st
     found, difference = given_to(entry(mode=0o4750, xattrs=(ACL, CAPABILITY), **recorded))
     assert (found.uid, found.gid, found.mode, difference) == (*ids, 0o4750, "")
     assert found.xattrs == (ACL, CAPABILITY)
+
+
+def test_what_a_user_namespace_hid_is_given_to_nobody_here() -> None:
+    """The kernel shows every owner that it does not map as the same number: it says nothing of who it was."""
+    found, _ = given_to(entry(mode=0o4755, uid=OVERFLOW, gid=OVERFLOW, owner=None, group=None))
+    assert (found.uid, found.gid, found.mode) == (0, 0, 0o700)
 
 
 def test_names_that_are_missing_are_remembered_once_and_numbers_are_not() -> None:
