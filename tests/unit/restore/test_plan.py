@@ -200,6 +200,15 @@ class TestHardLinks:
         assert set(actions(plan(wanted, found)).values()) == {Action.REPLACE}
 
 
+@pytest.mark.parametrize("flags", [0x10, 0x20])
+def test_what_nobody_can_move_is_named_before_it_is_tried(flags: int) -> None:
+    made = plan([], [file(flags=flags)], delete=True)
+    assert actions(made) == {b"f": Action.CANNOT}
+    assert [concern.path for concern in made.concerns] == [b"/srv/w/f"]
+    left = plan([], [file(flags=flags)], delete=False)
+    assert actions(left) == {b"f": Action.EXTRA} and left.concerns == (), "it stays anyway"
+
+
 def test_recorded_flags_that_are_not_set_are_named() -> None:
     made = plan([file(flags=0x10)], [])
     assert [concern.reason for concern in made.concerns] == ["had chattr +i: set it by hand"]
