@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import itertools
 import os
 import stat
 from collections.abc import Iterator
@@ -142,3 +143,19 @@ def test_a_temporary_name_with_the_original_under_it_stays(tmp_path: Path, fd: i
     entries.discard_new(b"t", fd, None)
     entries.discard_new(b"t", fd, None)
     assert os.listdir(tmp_path) == []
+
+
+def test_content_without_end_is_refused_once_it_is_longer_than_recorded(tmp_path: Path, fd: int) -> None:
+    taken = itertools.count()
+    chunks = (b"x" * 10 for _ in itertools.takewhile(lambda number: number < 1000, taken))
+    with pytest.raises(DamagedError):
+        entries.make_file(b"f", fd, entry(b"x" * 25), wanted(), chunks)
+    assert next(taken) < 10
+
+
+def test_a_folder_whose_original_cannot_be_kept_is_as_it_was(tmp_path: Path, fd: int) -> None:
+    for folder in ("d/old", "new/made", "kept/full"):
+        (tmp_path / folder).mkdir(parents=True)
+    with pytest.raises(OSError):
+        entries.swap(b"d", b"new", fd, b"kept", fd, directories=True)
+    assert (tmp_path / "d/old").is_dir() and (tmp_path / "new/made").is_dir() and (tmp_path / "kept/full").is_dir()

@@ -89,6 +89,40 @@ def test_what_cannot_be_given_is_told_and_then_the_mode_is_private(
     assert stat.S_IMODE((tmp_path / "f").stat().st_mode) == 0o700
 
 
+@pytest.mark.parametrize("is_new", [True, False])
+def test_without_its_acl_a_file_is_its_owners_alone(tmp_path: Path, fd: int, is_new: bool) -> None:
+    """The bits of the group are the mask of the ACL: without it they let in a group that it kept out."""
+    given = wanted(0o775, (b"system.posix_acl_access", b"no ACL"))
+    with inode.open_inode(b"f", fd) as (reference, status):
+        if is_new:
+            (trouble,) = inode.set_attributes(reference, Kind.FILE, given)
+        else:
+            (trouble,) = inode.change_attributes(reference, status, given)
+    assert trouble.startswith("system.posix_acl_access not set")
+    assert stat.S_IMODE((tmp_path / "f").stat().st_mode) == 0o700
+
+
+def test_with_an_acl_that_it_inherited_a_file_is_its_owners_alone(
+    tmp_path: Path, fd: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(os, "removexattr", failing(errno.EPERM))
+    with inode.open_inode(b"f", fd) as (reference, _):
+        (trouble,) = inode.set_attributes(reference, Kind.FILE, wanted(0o775))
+    assert trouble.startswith("system.posix_acl_access")
+    assert stat.S_IMODE((tmp_path / "f").stat().st_mode) == 0o700
+
+
+def test_who_gets_a_file_gets_at_no_instant_more_of_it_than_in_the_end(
+    tmp_path: Path, fd: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[int] = []
+    monkeypatch.setattr(os, "chown", lambda *arguments: seen.append((tmp_path / "f").stat().st_mode & 0o7777))
+    (tmp_path / "f").chmod(0o6775)
+    with inode.open_inode(b"f", fd) as (reference, status):
+        assert inode.change_attributes(reference, status, wanted(0o4750)._replace(uid=os.geteuid() + 1)) == []
+    assert seen == [0o750]
+
+
 @pytest.mark.parametrize("number", [errno.ENOSPC, errno.EIO])
 def test_a_disk_at_fault_stops_it(fd: int, monkeypatch: pytest.MonkeyPatch, number: int) -> None:
     monkeypatch.setattr(os, "chmod", failing(number))
