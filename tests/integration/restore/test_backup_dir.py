@@ -1,4 +1,4 @@
-"""Originals are kept where a rename can go: projects of a real XFS."""
+"""Originals are kept where a rename can go, and nobody else: projects of a real XFS, a folder of somebody else."""
 
 from __future__ import annotations
 
@@ -67,3 +67,15 @@ def test_originals_of_every_project_are_kept_in_one_folder(of_projects: Story) -
     ]  # fmt: skip
     assert undo(journal).concerns == ()
     assert alike(look(root)) == before and not list(root.glob(".pacha-*"))
+
+
+def test_a_kept_folder_of_somebody_else_is_not_used(story: Story) -> None:
+    """Whose folder it is now could read what was displaced, and put something else in its place."""
+    root, wanted, source, _, state = story
+    journal = Journal.begin(os.fsencode(state))
+    apply(plan_for(root, wanted), source, journal)
+    (folder,) = root.parent.glob(".pacha-kept-*")
+    os.chown(folder, 54001, -1)
+    reasons = {concern.path: concern.reason for concern in undo(journal).concerns}
+    assert "is not ours any more" in reasons[os.fsencode(root / "changed")]
+    assert (root / "changed").read_bytes() == b"new content, longer"

@@ -52,11 +52,3 @@ def test_a_kept_folder_that_is_not_ours_alone_is_not_used(begun: Begun) -> None:
     os.chmod(folder, 0o750)
     with pytest.raises(Changed):
         open_backup_dir(begun.descent, folder).__enter__()
-
-
-@pytest.mark.usefixtures("as_root")
-def test_a_kept_folder_of_somebody_else_is_not_used(begun: Begun) -> None:
-    folder = os.path.dirname(backup_dirs(begun).place(begun.path("f")))
-    os.chown(folder, 54001, -1)
-    with pytest.raises(Changed):
-        open_backup_dir(begun.descent, folder).__enter__()

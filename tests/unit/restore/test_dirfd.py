@@ -83,20 +83,6 @@ def test_a_link_in_a_folder_of_a_group_or_of_all_is_refused(top: Path, mode: int
         descent.enter(b(top / "open/link/root"))
 
 
-@pytest.mark.parametrize(("owner", "is_followed"), [(0, True), (54001, False)])
-def test_in_a_sticky_folder_a_link_is_followed_only_if_it_is_ours(
-    top: Path, owner: int, is_followed: bool, as_root: None
-) -> None:
-    """As /tmp is: nobody can replace another's link there, and everybody can make one."""
-    (top / "sticky").mkdir()
-    (top / "sticky").chmod(0o1777)
-    (top / "sticky/link").symlink_to("../real")
-    os.lchown(top / "sticky/link", owner, owner)
-    with SafeDirectories([b(top / "sticky/link/root")]) as descent:
-        with nullcontext() if is_followed else pytest.raises(LinkRefused):
-            assert name_of(descent.enter(b(top / "sticky/link/root"))) == str(top / "real/root")
-
-
 @pytest.mark.parametrize(
     ("target", "is_inside"),
     [("real", True), ("sub/../real", True), ("../real", False), ("sub/../../machine/real", False), ("/real", False)],
