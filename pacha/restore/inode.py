@@ -110,7 +110,7 @@ def change_attributes(reference: Reference, status: os.stat_result, wanted: Attr
     if moving:
         fits = _attempt(troubles, "owner", os.chown, reference, wanted.uid, wanted.gid)
     for name in sorted(filter(removable, unwanted)):
-        _attempt(troubles, escape(name), os.removexattr, reference, name)
+        _attempt(troubles, escape(name), _remove_xattr, reference, name)
     fits = _set_xattrs(troubles, reference, wanted) and fits
     if has_mode:
         _attempt(troubles, "mode", os.chmod, reference, wanted.mode if fits else wanted.mode & PRIVATE)
@@ -184,6 +184,14 @@ def _set_xattr(reference: Reference, name: bytes, value: bytes) -> None:
             # full, writing the next content will show it.
             raise OSError(errno.E2BIG, f"no room for its {len(value)} bytes") from error
         raise
+
+
+def _remove_xattr(reference: Reference, name: bytes) -> None:
+    try:
+        os.removexattr(reference, name)
+    except OSError as error:
+        if error.errno != errno.ENODATA:  # chown(2) took a capability away
+            raise
 
 
 def _set_time(troubles: list[str], reference: Reference, atime_ns: int, mtime_ns: int) -> None:

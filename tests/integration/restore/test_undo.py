@@ -53,6 +53,15 @@ MAKERS: dict[str, Callable[[Path], object]] = {
     "fifo": os.mkfifo,
     "device": lambda path: os.mknod(path, 0o20600, os.makedev(1, 3)),
 }
+
+
+def make_capable(path: Path) -> None:
+    """The owner first: chown(2) takes a capability away."""
+    os.chown(path, ALICE, -1, follow_symlinks=False)
+    if path.is_file():
+        os.setxattr(path, "security.capability", bytes.fromhex("0100000200040000000000000000000000000000"))
+
+
 CHANGES: dict[str, Callable[[Path], object]] = {
     "owner": lambda path: os.chown(path, ALICE, -1, follow_symlinks=False),
     "group": lambda path: os.chown(path, -1, STAFF, follow_symlinks=False),
@@ -60,6 +69,7 @@ CHANGES: dict[str, Callable[[Path], object]] = {
     "time": lambda path: os.utime(path, ns=(1, 2), follow_symlinks=False),
     "attribute": lambda path: os.setxattr(path, "trusted.x", b"1", follow_symlinks=False),
     "other value": lambda path: os.setxattr(path, "trusted.y", b"1", follow_symlinks=False),
+    "capability and owner": make_capable,
 }
 
 
