@@ -95,14 +95,18 @@ def wanted_flags(wanted: Entry, actual: Entry | None) -> str:
     ``actual`` is None for a new inode. An earlier Pacha recorded ``+P`` without the number of the project.
     """
     lost = wanted.flags & (_BY_HAND if actual is None else ~actual.flags)
+    more = actual.flags & ~wanted.flags if actual is not None else 0
     if actual is None and wanted.project is not None:
         lost &= ~OF_A_PROJECT
+    if wanted.project is None:
+        more &= ~OF_A_PROJECT  # it comes with a number, of which nothing is known
     is_other = actual is not None and wanted.project not in (None, actual.project or 0)
     project = f" -p {wanted.project}" if is_other else ""
-    if not lost and not project:
+    if not (lost or more or project):
         return ""
     unknown = ", and its project (chattr -p)" if lost & OF_A_PROJECT and wanted.project is None else ""
-    return f"had chattr{' +' + letters(lost) if lost else ''}{project}: set it by hand{unknown}"
+    command = f"{' +' + letters(lost) if lost else ''}{' -' + letters(more) if more else ''}{project}"
+    return f"had chattr{command}: set it by hand{unknown}"
 
 
 def letters(flags: int) -> str:

@@ -15,7 +15,7 @@ from pacha.errors import DamagedError
 from pacha.files.dirfd import CREATE, DIRECTORY
 from pacha.files.entry import EVERYWHERE, SMALLEST_HOLE, Entry, Kind, kind_of
 from pacha.restore.holes import HoleWriter
-from pacha.restore.inode import Changed, add_flags, open_inode, set_attributes
+from pacha.restore.inode import Changed, open_inode, set_attributes, set_flags
 from pacha.restore.ownership import Attributes
 from pacha.restore.relocate import displace, relocate, rename
 from pacha.system import syscalls
@@ -48,9 +48,9 @@ def make_file(name: bytes, dir_fd: int, entry: Entry, wanted: Attributes, chunks
     """
     fd = os.open(name, CREATE, 0o600, dir_fd=dir_fd)
     try:
-        add_flags(fd, wanted.flags & _ONLY_WHEN_EMPTY)  # a failure is reported below
+        set_flags(fd, wanted, _ONLY_WHEN_EMPTY)  # a failure is reported below
         _fill(fd, entry, chunks)
-        troubles = [*add_flags(fd, wanted.flags), *set_attributes(fd, Kind.FILE, wanted)]
+        troubles = [*set_flags(fd, wanted), *set_attributes(fd, Kind.FILE, wanted)]
         return NewEntry(tuple(troubles), None if entry.link_group is None else inode_of(os.fstat(fd)))
     finally:
         os.close(fd)
@@ -79,17 +79,17 @@ def finish_directory(name: bytes, dir_fd: int, wanted: Attributes) -> list[str]:
     with open_inode(name, dir_fd) as (reference, status):
         if kind_of(status.st_mode) is not Kind.DIRECTORY or status.st_uid != os.geteuid():
             raise Changed("somebody else changed the directory meanwhile")
-        flagged = _add_flags(name, dir_fd, status, wanted.flags) if wanted.flags else []
+        flagged = _set_flags(name, dir_fd, status, wanted) if wanted.flags or wanted.inherited else []
         return flagged + set_attributes(reference, Kind.DIRECTORY, wanted)
 
 
-def _add_flags(name: bytes, dir_fd: int, status: os.stat_result, flags: int) -> list[str]:
-    """Call ``add_flags`` for a directory that is still private; ioctl(2) refuses an O_PATH descriptor."""
+def _set_flags(name: bytes, dir_fd: int, status: os.stat_result, wanted: Attributes) -> list[str]:
+    """Call ``set_flags`` for a directory that is still private; ioctl(2) refuses an O_PATH descriptor."""
     fd = os.open(name, DIRECTORY, dir_fd=dir_fd)
     try:
         if inode_of(os.fstat(fd)) != inode_of(status):
             raise Changed("somebody else changed the directory meanwhile")
-        return add_flags(fd, flags)
+        return set_flags(fd, wanted)
     finally:
         os.close(fd)
 

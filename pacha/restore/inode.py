@@ -81,14 +81,16 @@ def set_attributes(reference: Reference, kind: Kind, wanted: Attributes) -> list
     return troubles
 
 
-def add_flags(fd: int, flags: int) -> list[str]:
-    """Set the ``settable`` ones of ``flags`` on a new inode. Return in words those that could not be set.
+def set_flags(fd: int, wanted: Attributes, among: int = ~0) -> list[str]:
+    """Give a new inode its ``settable`` flags, those of ``among`` only, and take inherited ones away.
 
-    Raises OSError as ``set_attributes`` does.
+    Return in words those that could not be set. Raises OSError as ``set_attributes`` does.
     """
     troubles: list[str] = []
-    for bit in settable(flags):
+    for bit in settable(wanted.flags & among):
         _attempt(troubles, f"chattr +{letters(bit)}", inode_flags.add_flag, fd, bit)
+    for bit in settable(wanted.inherited & ~wanted.flags & among):
+        _attempt(troubles, f"chattr -{letters(bit)}", inode_flags.remove_flag, fd, bit)
     return troubles
 
 

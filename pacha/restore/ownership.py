@@ -40,7 +40,7 @@ class Identity:
 class Attributes(NamedTuple):
     """The attributes that an inode gets: numeric ids, twelve mode bits, mtime in nanoseconds, xattrs.
 
-    ``flags`` (ioctl_iflags(2)) are set only on a new inode.
+    ``flags`` (ioctl_iflags(2)) are set only on a new inode, which may have ``inherited`` others from its directory.
     """
 
     uid: int
@@ -49,6 +49,7 @@ class Attributes(NamedTuple):
     mtime_ns: int
     xattrs: tuple[tuple[bytes, bytes], ...] = ()
     flags: int = 0
+    inherited: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,6 +10,8 @@ import errno
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import reduce
+from operator import or_
 
 from pacha.files import paths
 from pacha.files.dirfd import DIRECTORY, open_to_read
@@ -29,7 +31,7 @@ def set_projects(plan: Plan, tree: SafeDirectories, outcome_builder: OutcomeBuil
     """Set the recorded project of everything that ``plan`` created, deepest first; report failures."""
     new = [step for step in plan.steps if step.action in _NEW and step.wanted and step.wanted.project is not None]
     has_projects = any(step.wanted and step.wanted.project for step in new)
-    if not new or not (has_projects or _some_directory_passes_on(plan, tree)):
+    if not new or not (has_projects or passed_on(plan, tree) & OF_A_PROJECT):
         return
     for step in reversed(new):
         if step.path not in outcome_builder.failed:
@@ -37,6 +39,12 @@ def set_projects(plan: Plan, tree: SafeDirectories, outcome_builder: OutcomeBuil
                 _set(step, tree)
             except OSError as error:
                 outcome_builder.trouble(step.path, f"{_command(step)} not set: {explain(error)}")
+
+
+def passed_on(plan: Plan, tree: SafeDirectories) -> int:
+    """The flags of the directories in and above the roots that were there before: what is made in one gets some."""
+    there = [step.actual.flags for step in plan.steps if step.actual and step.actual.kind is Kind.DIRECTORY]
+    return reduce(or_, [*there, *(_flags_above(root, tree) for root in plan.roots)], 0)
 
 
 def rename_in(name: bytes, dir_fd: int, to: bytes, to_fd: int) -> None:
@@ -55,19 +63,17 @@ def rename_in(name: bytes, dir_fd: int, to: bytes, to_fd: int) -> None:
                 inode_flags.set_project(fd, original)
 
 
-def _some_directory_passes_on(plan: Plan, tree: SafeDirectories) -> bool:
-    """Whether a directory that existed before passes its project on to new entries."""
-    if any(step.actual and step.actual.flags & OF_A_PROJECT for step in plan.steps):
-        return True
-    return any(_passes_on(paths.parent(root), tree) for root in plan.roots)
-
-
-def _passes_on(directory: bytes, tree: SafeDirectories) -> bool:
-    try:
-        with _open(b".", tree.enter(directory)) as fd:
-            return bool(inode_flags.flags(fd) & OF_A_PROJECT)
-    except OSError:
-        return False  # its file system has none, or it may not be read
+def _flags_above(root: bytes, tree: SafeDirectories) -> int:
+    """The flags of the nearest directory above ``root``; 0 where its file system has none, or it may not be read."""
+    for directory in paths.ancestors(root):
+        try:
+            with _open(b".", tree.enter(directory)) as fd:
+                return inode_flags.flags(fd)
+        except FileNotFoundError:
+            continue  # it is made first
+        except OSError:
+            return 0
+    return 0
 
 
 def _set(step: Step, tree: SafeDirectories) -> None:

@@ -31,6 +31,7 @@ from pacha.restore.journal_records import Created, Record, Touched
 from pacha.restore.outcome import OutcomeBuilder
 from pacha.restore.ownership import PRIVATE, Attributes
 from pacha.restore.plan import Action, Plan, Step
+from pacha.restore.projects import passed_on
 from pacha.system import syscalls
 from pacha.text import escape
 
@@ -98,10 +99,12 @@ class Writer:
         self._new_directories: set[bytes] = set()
         #: by link group, the name that was written first
         self._first: dict[int, tuple[Entry, Inode]] = {}
+        self._inherited = 0
 
     def announce(self) -> None:
         """Choose all temporary names, enter every directory, and journal all of it, synced. Raises OSError."""
         records: list[Record] = []
+        self._inherited = passed_on(self._plan, self._tree)
         for step in self._plan.steps:
             if step.action in (Action.CREATE, Action.REPLACE):
                 self._announce_new(step, records)
@@ -256,7 +259,7 @@ class Writer:
         return make_other(name, dir_fd, wanted, self._attributes(step))
 
     def _attributes(self, step: Step) -> Attributes:
-        given = step.attributes
+        given = step.attributes._replace(inherited=self._inherited)
         return given._replace(mode=given.mode & PRIVATE) if step.path in self.restricted else given
 
     def _link(self, group: int, parent: bytes, name: bytes, step: Step) -> bool:

@@ -33,6 +33,18 @@ def add_flag(fd: int, flag: int) -> None:
             raise OSError(errno.ENOTSUP, "not kept by this file system")
 
 
+def remove_flag(fd: int, flag: int) -> None:
+    """Take a flag away. Raises OSError, unless the file system has none."""
+    try:
+        present = flags(fd)
+    except OSError as error:
+        if error.errno in _UNSUPPORTED:
+            return
+        raise
+    if present & flag:
+        fcntl.ioctl(fd, _SETFLAGS, array.array("l", [present & ~flag]))
+
+
 def stop_inheritance(fd: int) -> None:
     """Let files keep their project when they are moved into the directory ``fd`` (chattr -P). Raises OSError.
 
@@ -54,13 +66,14 @@ def project(fd: int) -> int:
     return _fields(fd)[_PROJECT]
 
 
-def set_project(fd: int, number: int, *, inherit: bool = False) -> None:
-    """Set the project of ``fd``; with ``inherit``, new entries in it get it too (chattr +P).
+def set_project(fd: int, number: int, *, inherit: bool | None = None) -> None:
+    """Set the project of ``fd``, and whether new entries in it get it too (chattr +P; None: as it is).
 
     Raises OSError; ENOTSUP also means that the file system accepted the number and lost it.
     """
     fields = _fields(fd)
-    wanted = [fields[0] | _INHERIT if inherit else fields[0], *fields[1:_PROJECT], number, *fields[_PROJECT + 1 :]]
+    passes_on = fields[0] & _INHERIT if inherit is None else inherit * _INHERIT
+    wanted = [fields[0] & ~_INHERIT | passes_on, *fields[1:_PROJECT], number, *fields[_PROJECT + 1 :]]
     if fields != wanted:
         fcntl.ioctl(fd, _SETXATTR, _FSXATTR.pack(*wanted))
         now = _fields(fd)

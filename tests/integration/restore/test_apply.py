@@ -296,7 +296,27 @@ def test_inode_flags_come_back_where_they_can(story: Story) -> None:
     for name in ("changed", "was-file", "empty"):
         assert now[os.fsencode(root / name)].flags == wanted[os.fsencode(root / name)].flags, name
     assert now[os.fsencode(root / "was-file")].mtime_ns == wanted[os.fsencode(root / "was-file")].mtime_ns
-    assert concerns.keys() == {os.fsencode(root / "was-directory")}
+    assert concerns.keys() == {os.fsencode(root / "was-directory"), os.fsencode(root / "same")}
+
+
+def test_what_is_new_keeps_no_flag_of_the_directory_that_it_is_made_in(story: Story) -> None:
+    root, wanted, source, _, state = story
+    there = [root, root / "sub", root / "same", root / "closing"]
+    if subprocess.run(["chattr", "+Ad", *there], capture_output=True).returncode != 0:
+        pytest.skip("this file system has no inode flags")
+    outcome = rebuild(root, wanted, source, state)
+    assert {entry.path for entry in look(root).values() if entry.flags} == set(map(os.fsencode, there))
+    assert {(concern.path, concern.reason) for concern in outcome.concerns} == {
+        (os.fsencode(path), "had chattr -dA: set it by hand") for path in there
+    }
+
+
+def test_an_absent_tree_gets_no_flag_of_the_directory_above(story: Story) -> None:
+    root, wanted, source, _, state = story
+    shutil.rmtree(root)
+    if subprocess.run(["chattr", "+Ad", root.parent], capture_output=True).returncode != 0:
+        pytest.skip("this file system has no inode flags")
+    assert rebuild(root, wanted, source, state).concerns == () and alike(look(root)) == alike(wanted)
 
 
 def test_an_immutable_target_is_named_and_the_rest_done(story: Story) -> None:

@@ -45,13 +45,16 @@ def give(path: Path, number: int, *, inherit: bool = False) -> None:
 
 
 def tree(root: Path) -> dict[bytes, Entry]:
-    """A folder of project 9 that gives it to what is in it, one of 20 in it, and files of others and of none."""
+    """A folder of project 9 that gives it to what is in it, in it one of 20 and one of none, and files of others."""
     root.mkdir()
     give(root, 9, inherit=True)
     (root / "plain").write_bytes(b"of nine")
     (root / "sub").mkdir()
     give(root / "sub", 20, inherit=True)
     (root / "sub/own").write_bytes(b"of twenty")
+    (root / "quiet").mkdir()
+    subprocess.run(["chattr", "-P", root / "quiet"], check=True)
+    give(root / "quiet", 0)
     for name, number in (("none", 0), ("other", 31)):
         (root / name).write_bytes(name.encode())
         give(root / name, number)
@@ -67,7 +70,7 @@ def projects(entries: dict[bytes, Entry]) -> dict[str, tuple[int | None, bool]]:
 
 EXPECTED = {
     "root": (9, True), "plain": (9, False), "sub": (20, True), "own": (20, False), "none": (0, False),
-    "other": (31, False),
+    "other": (31, False), "quiet": (0, False),
 }  # fmt: skip
 
 

@@ -217,6 +217,9 @@ def test_recorded_flags_that_are_not_set_are_named() -> None:
     assert [concern.reason for concern in plan([file(flags=0x20081)], [file(flags=0x80)]).concerns] == [
         "had chattr +sT: set it by hand"
     ]
+    assert [concern.reason for concern in plan([file(flags=0x40)], [file(flags=0xB0)]).concerns] == [
+        "had chattr +d -iaA: set it by hand"
+    ]
     assert [concern.reason for concern in plan([file(flags=0x20000000)], []).concerns] == [
         "had chattr +P: set it by hand, and its project (chattr -p)"
     ]

@@ -19,7 +19,7 @@ def asked(monkeypatch: pytest.MonkeyPatch, flags: int, error: int = 0) -> list[t
     """Let the kernel answer ``flags`` of project 7, or ``error``; return the list of what it is given."""
     given: list[tuple[int, ...]] = []
 
-    def ioctl(fd: int, request: int, data: bytes) -> bytes:
+    def ioctl(fd: int, request: int, data: bytes, change: bool = False) -> bytes:
         if error:
             raise OSError(error, os.strerror(error))
         if request == 0x401C5820:
@@ -46,6 +46,12 @@ def test_without_any_nothing_is_changed(monkeypatch: pytest.MonkeyPatch) -> None
 def test_a_file_system_without_it_is_none(monkeypatch: pytest.MonkeyPatch, error: int) -> None:
     asked(monkeypatch, 0, error)
     inode_flags.stop_inheritance(0)
+
+
+@pytest.mark.parametrize("error", [errno.ENOTTY, errno.ENOTSUP])
+def test_where_there_are_no_flags_none_is_taken_away(monkeypatch: pytest.MonkeyPatch, error: int) -> None:
+    asked(monkeypatch, 0, error)
+    inode_flags.remove_flag(0, 0x80)
 
 
 def test_here_it_fails_nowhere(tmp_path: Path) -> None:
