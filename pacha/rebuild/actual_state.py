@@ -15,6 +15,7 @@ from pacha.files.entry import Entry, Kind
 from pacha.files.exclude import Rules
 from pacha.files.owners import Accounts
 from pacha.files.paths import is_within_any, rebase
+from pacha.files.scanned import SOCKET
 from pacha.files.watch import Watch
 from pacha.store.snapshot import Snapshot, Watched, parents_of
 from pacha.system.presence import is_absent
@@ -35,8 +36,8 @@ def read_actual_state(
     """Return the entries at and below ``roots`` (paths as on disk) and at ``parents``, by path.
 
     A file has its sha256 where its size equals that in ``target``; the names of a hard link share a group. Leaves out
-    what the roots' own rules exclude, and with ``parts`` (paths as on disk) all but those and what is below them. A
-    path that exists but cannot be looked at is put into ``unseen``.
+    what the roots' own rules exclude, sockets where ``target`` has nothing, and with ``parts`` (paths as on disk) all
+    but those and what is below them. A path that exists but cannot be looked at is put into ``unseen``.
     """
     places = list(roots)
     watches = [Watch(p.path, p.single, Rules.of(p.exclude), p.one_filesystem, parts) for p in places]
@@ -44,9 +45,11 @@ def read_actual_state(
     actual = dict(walked.entries)
     for number, paths in enumerate(walked.linked.values(), 1):
         actual.update({path: actual[path]._replace(link_group=number) for path in paths if path in actual})
+    sockets = {path for path, what in walked.left_out.items() if what == SOCKET and path in target}
+    for path in sockets | {place.path for place in places} - actual.keys():
+        if (entry := _entry(path, accounts)) is not None:
+            actual[path] = entry
     for place in places:
-        if place.path not in actual and (entry := _entry(place.path, accounts)) is not None:
-            actual[place.path] = entry
         _read_equal_sizes(place, actual, target)
     missed = _missed(walked.concerns, actual, accounts)
     if unseen is not None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import hashlib
 import os
+import socket
 from dataclasses import replace
 from pathlib import Path
 
@@ -49,6 +50,15 @@ def test_everything_is_found_and_only_what_can_be_the_same_is_read(root: Path) -
     assert found["one"].sha256 == hashlib.sha256(b"one").digest() and found["two"].sha256 is None
     assert found["one"].link_group == found["sub/again"].link_group is not None
     assert found["two"].link_group is None and found["link"].target == b"one"
+
+
+def test_a_socket_is_there_only_where_something_is_to_be(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(root)
+    for name in ("socket", "other"):
+        with socket.socket(socket.AF_UNIX) as made:
+            made.bind(name)
+    found = look(root, wanted(root / "socket", 3))
+    assert found["socket"].kind is Kind.SOCKET and "other" not in found
 
 
 def test_of_a_part_only_that_and_what_is_excluded_not_at_all(root: Path) -> None:
