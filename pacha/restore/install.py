@@ -104,7 +104,8 @@ class Installer:
                         raise Changed("somebody else changed it meanwhile")
                     self._announce_alter(step.path, reference, status)
                     return
-            self._announce_displace(step.path, status)
+            if step.action is not Action.EXTRA or self._moves(step.path):
+                self._announce_displace(step.path, status)
         except FileNotFoundError:
             if step.action is Action.METADATA:
                 self._outcome.fail(step.path, "it disappeared meanwhile")
@@ -112,6 +113,14 @@ class Installer:
             # A directory whose metadata cannot be set can still hold its entries.
             report = self._outcome.trouble if step.action is Action.METADATA else self._outcome.fail
             report(step.path, explain(error))
+
+    def _moves(self, path: bytes) -> bool:
+        """Whether an extra is to move: all but a directory in which something stays."""
+        try:
+            names = _names(paths.name(path), self._tree.enter(paths.parent(path)))
+        except OSError:
+            return True  # no directory, or its move will say why not
+        return all(paths.prefix(path) + name in self._displaced for name in names)
 
     def _announce_alter(self, path: bytes, reference: bytes, status: os.stat_result) -> None:
         self._altered[path] = inode_of(status)
@@ -173,7 +182,7 @@ class Installer:
         record, kind = self._displaced[path]
         with open_backup_dir(self._tree, paths.parent(record.kept)) as kept_fd:
             dir_fd = self._tree.enter(paths.parent(path))
-            if kind is not Kind.DIRECTORY or _is_empty(paths.name(path), dir_fd):
+            if kind is not Kind.DIRECTORY or not _names(paths.name(path), dir_fd):
                 displace(paths.name(path), dir_fd, paths.name(record.kept), kept_fd)
 
     def _discard(self, path: bytes) -> None:
@@ -185,10 +194,10 @@ class Installer:
             pass  # the journal names it, and the next run removes it
 
 
-def _is_empty(name: bytes, dir_fd: int) -> bool:
-    """Whether a directory holds nothing, not even what the plan leaves out (excluded files, sockets)."""
+def _names(name: bytes, dir_fd: int) -> list[bytes]:
+    """What a directory holds, also what the plan left out (excluded entries, sockets)."""
     fd = os.open(name, DIRECTORY, dir_fd=dir_fd)
     try:
-        return not os.listdir(fd)
+        return list(map(os.fsencode, os.listdir(fd)))
     finally:
         os.close(fd)

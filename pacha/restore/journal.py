@@ -17,7 +17,19 @@ from contextlib import suppress
 from pacha.errors import PachaError
 from pacha.files import paths
 from pacha.restore.entries import discard
-from pacha.restore.journal_records import WORD_OF, Keeping, Mark, Part, Record, Root, Started, Target, decode, encode
+from pacha.restore.journal_records import (
+    WORD_OF,
+    Keeping,
+    Mark,
+    Part,
+    Record,
+    Root,
+    Started,
+    Target,
+    Touched,
+    decode,
+    encode,
+)
 from pacha.system.presence import ABSENT
 from pacha.system.syscalls import sync_file, write_all
 from pacha.text import escape
@@ -34,6 +46,7 @@ _CLOSED = _SETTLING | {"stopped"}
 _AT_ONCE = 5000  #: records that are written at once; a rebuild may have a million
 _FRAME = (Started, Root, Part, Target, Mark)
 _FRAME_LINES = tuple(f'["{WORD_OF[kind]}",'.encode() for kind in _FRAME)
+_TOUCHED_LINE = f'["{WORD_OF[Touched]}",'.encode()
 
 
 class Journal:
@@ -53,7 +66,7 @@ class Journal:
         for line in self._lines():
             if line.startswith(_FRAME_LINES):
                 self._frame += _records([line])
-            else:
+            elif not line.startswith(_TOUCHED_LINE):
                 self._changes = True
         self._before = "" if line.endswith(b"\n") else "\n"  #: ends an incomplete last line
 
@@ -150,7 +163,7 @@ class Journal:
         self.records.extend(records)
         frame = [record for record in records if isinstance(record, _FRAME)]
         self._frame += frame
-        self._changes |= len(frame) < len(records)
+        self._changes |= any(not isinstance(record, (*_FRAME, Touched)) for record in records)
         self._pending += records
 
     def sync(self) -> None:

@@ -505,6 +505,11 @@ def test_a_directory_moved_by_delete_keeps_what_the_plan_did_not_see(story: Stor
     plan = build(list(wanted.values()), found, ACCOUNTS, roots=[os.fsencode(root)], delete=True, me=ROOT)
     assert apply(plan, source, Journal.begin(os.fsencode(state))).concerns == ()
     assert [p.name for p in (root / "extra").iterdir()] == ["excluded"]
+    journal = Journal.begin(os.fsencode(state))
+    assert (
+        apply(plan_for(root, wanted, delete=True, keep=lambda path: b"exclud" in path), source, journal).concerns == ()
+    )
+    assert not journal.changed, "nothing of it can be undone"
 
 
 def test_five_hundred_levels_come_back(tmp_path: Path) -> None:
