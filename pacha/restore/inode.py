@@ -47,7 +47,8 @@ def exhausted(error: OSError) -> bool:
 @contextmanager
 def open_inode(name: bytes, dir_fd: int) -> Iterator[tuple[bytes, os.stat_result]]:
     """Yield a reference to the inode ``name`` in ``dir_fd`` (of a link itself), and its status. Raises OSError."""
-    fd = os.open(name, os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=dir_fd)
+    # Whoever may not search a directory cannot open "." in it, even if it is his own.
+    fd = os.dup(dir_fd) if name == b"." else os.open(name, os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=dir_fd)
     try:
         yield b"/proc/self/fd/%d" % fd, os.fstat(fd)
     finally:

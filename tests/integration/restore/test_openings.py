@@ -16,11 +16,11 @@ from pacha.restore.apply import apply
 from pacha.restore.journal import Journal
 from pacha.restore.outcome import Outcome
 from pacha.restore.ownership import Identity
-from pacha.restore.plan import hindered
+from pacha.restore.plan import build, hindered
 from pacha.restore.preflight import preflight
 from pacha.restore.undo import prune, undo
 from tests.support.amount import is_soak
-from tests.support.applying import ALICE, STAFF, Contents, contents, look, make, plan_for
+from tests.support.applying import ACCOUNTS, ALICE, STAFF, Contents, contents, look, make, plan_for
 
 pytestmark = pytest.mark.usefixtures("as_root")
 
@@ -98,6 +98,29 @@ def test_all_comes_back_and_they_stay_closed(home: Path) -> None:
 
     as_alice(home, work)
     assert set(modes(root).values()) == {0o555}
+
+
+def test_one_that_its_owner_may_not_even_search_stops_nothing(home: Path) -> None:
+    """Nobody but root sees what is in it; the plan makes all of it anew."""
+    root = home / "watched"
+    wanted = look(root)
+    source = contents(wanted)
+    damage(root)
+    make(home / "watched/locked/deep/b", b"damaged again", 0o600, ALICE, STAFF)
+    (root / "locked/deep").chmod(0o600)
+    hidden = os.fsencode(root / "locked/deep") + b"/"
+    seen = {path: entry for path, entry in look(root).items() if not path.startswith(hidden)}
+
+    def work(root: Path, state: bytes) -> bool:
+        journal = Journal.begin(state)
+        plan = build(list(wanted.values()), seen, ACCOUNTS, roots=[os.fsencode(root)], me=ME)
+        outcome = apply(hindered(plan, preflight(plan, {}, ()).hindrances), source, journal)
+        assert outcome.concerns == () and look(root) == wanted
+        return undo(journal).concerns == ()
+
+    as_alice(home, work)
+    assert (root / "locked/deep/b").read_bytes() == b"damaged again"
+    assert (root / "locked/deep").stat().st_mode & 0o7777 == 0o600
 
 
 def test_what_was_kept_in_them_goes_with_its_rebuild(home: Path) -> None:
