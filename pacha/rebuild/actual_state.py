@@ -51,7 +51,9 @@ def read_actual_state(
             actual[path] = entry
     for place in places:
         _read_equal_sizes(place, actual, target)
-    missed = _missed(walked.concerns, actual, accounts)
+    of_another_kind = {p.path for p in places if _is_of_another_kind(p, actual.get(p.path))}
+    concerns = [concern for concern in walked.concerns if concern.path not in of_another_kind]
+    missed = _missed(concerns, actual, accounts)
     if unseen is not None:
         unseen += [Concern(path, _UNSEEN) for path in missed]
     if parts:
@@ -60,6 +62,11 @@ def read_actual_state(
         if path not in actual and (entry := _entry(path, accounts)) is not None:
             actual[path] = entry
     return actual
+
+
+def _is_of_another_kind(place: Watched, actual: Entry | None) -> bool:
+    """Whether something is at ``place`` that is moved aside as a whole."""
+    return actual is not None and (actual.kind is Kind.DIRECTORY) == place.single
 
 
 def _missed(concerns: Iterable[Concern], actual: dict[bytes, Entry], accounts: Accounts) -> list[bytes]:

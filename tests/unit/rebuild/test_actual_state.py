@@ -70,6 +70,11 @@ def test_a_root_of_another_kind_or_none_at_all(root: Path) -> None:
     assert look(root.parent / "none").keys() == {".."}
     (root.parent / "file").write_text("x")
     assert look(root.parent / "file")["."].kind is Kind.FILE
+    for path, single in ((root, True), (root / "one", False), (root / "link", False), (root.parent / "none", False)):
+        unseen: list[Concern] = []
+        watched = Watched(path=os.fsencode(path), single=single, repository="w")
+        actual_state.read_actual_state([watched], {}, [], MACHINE, unseen=unseen)
+        assert unseen == [], "all that matters of it is known"
 
 
 def test_whose_names_count(tmp_path: Path) -> None:
