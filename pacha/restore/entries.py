@@ -6,6 +6,7 @@ import errno
 import hashlib
 import os
 import secrets
+import stat
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
@@ -72,6 +73,10 @@ def make_other(name: bytes, dir_fd: int, entry: Entry, wanted: Attributes) -> Ne
 def make_directory(name: bytes, dir_fd: int) -> None:
     """Make a private directory ``name`` in ``dir_fd``. Raises OSError (FileExistsError where the name exists)."""
     os.mkdir(name, 0o700, dir_fd=dir_fd)
+    if os.geteuid() != 0:  # a default ACL of its directory may take from its owner what he needs to fill it
+        with open_inode(name, dir_fd) as (reference, status):
+            if stat.S_ISDIR(status.st_mode) and status.st_uid == os.geteuid():
+                os.chmod(reference, 0o700)
 
 
 def finish_directory(name: bytes, dir_fd: int, wanted: Attributes) -> list[str]:

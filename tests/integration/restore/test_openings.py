@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -121,6 +122,20 @@ def test_one_that_its_owner_may_not_even_search_stops_nothing(home: Path) -> Non
     as_alice(home, work)
     assert (root / "locked/deep/b").read_bytes() == b"damaged again"
     assert (root / "locked/deep").stat().st_mode & 0o7777 == 0o600
+
+
+def test_a_default_acl_that_would_close_a_new_one_to_its_owner(home: Path) -> None:
+    root = home / "watched"
+    wanted = look(root)
+    source = contents(wanted)
+    shutil.rmtree(root / "locked/deep")
+    shutil.rmtree(root / "other")
+    subprocess.run(["setfacl", "-d", "-m", "u::r,g::r,o::-", root, root / "locked"], check=True)
+
+    def work(root: Path, state: bytes) -> bool:
+        return rebuild(root, wanted, source, Journal.begin(state)).concerns == () and look(root) == wanted
+
+    as_alice(home, work)
 
 
 def test_what_was_kept_in_them_goes_with_its_rebuild(home: Path) -> None:
