@@ -6,6 +6,7 @@ import time
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 
+from pacha.files import paths
 from pacha.files.entry import Entry, Kind
 from pacha.files.owners import Accounts
 from pacha.restore.ownership import ACLS, CAPABILITY, Attributes
@@ -140,6 +141,20 @@ def hindrance(wanted: Entry, actual: Entry | None, parent: Entry | None, *, rena
     return ""
 
 
+def relinked(wanted: Sequence[Entry], actual: Mapping[bytes, Entry], *, root: bool) -> frozenset[bytes]:
+    """Return the paths of wrong hard links, without those that are wrong only because another name cannot change."""
+    wrong = misplaced(wanted, actual)
+    fixed = {entry.path for entry in wanted if entry.path in wrong and _is_fixed(entry, actual, root)}
+    if not fixed:
+        return wrong
+    return wrong & (fixed | misplaced([entry for entry in wanted if entry.path not in fixed], actual))
+
+
+def _is_fixed(entry: Entry, actual: Mapping[bytes, Entry], root: bool) -> bool:
+    parent = actual.get(paths.parent(entry.path))
+    return bool(hindrance(entry, actual.get(entry.path), parent, renames=True, root=root))
+
+
 def misplaced(wanted: Sequence[Entry], actual: Mapping[bytes, Entry]) -> frozenset[bytes]:
     """Return the paths whose hard links on disk are not the wanted ones.
 
@@ -164,4 +179,4 @@ def _names(entries: Sequence[Entry]) -> dict[int | None, frozenset[bytes]]:
     for entry in entries:
         if entry.link_group is not None:
             groups[entry.link_group].add(entry.path)
-    return {group: frozenset(paths) for group, paths in groups.items()}
+    return {group: frozenset(members) for group, members in groups.items()}

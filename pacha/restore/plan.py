@@ -14,7 +14,7 @@ from pacha.errors import Concern
 from pacha.files import paths
 from pacha.files.entry import Entry, Kind
 from pacha.files.owners import Accounts
-from pacha.restore.compare import content_differs, hindrance, metadata_differs, misplaced, unmovable, wanted_flags
+from pacha.restore.compare import content_differs, hindrance, metadata_differs, relinked, unmovable, wanted_flags
 from pacha.restore.ownership import Attributes, Identity, Matcher, attributes
 
 
@@ -123,9 +123,9 @@ def build(
     ``keep`` returns whether a path stays as it is, even absent; ``withheld``, why its content does (None: it does not).
     ``me`` is who restores the tree; ``delete`` and ``confined_to`` are those of the Plan.
     """
-    placed = misplaced([entry for entry in wanted if not keep(entry.path)], actual)
+    wrong = relinked([entry for entry in wanted if not keep(entry.path)], actual, root=me.uid == 0)
     builder = _Builder(
-        actual=actual, matcher=Matcher(accounts, me), me=me, keep=keep, withheld=withheld, misplaced=placed
+        actual=actual, matcher=Matcher(accounts, me), me=me, keep=keep, withheld=withheld, misplaced=wrong
     )
     absent = [entry for entry in parents if entry.path not in actual]
     by_path = {entry.path: entry for entry in (*absent, *wanted)}  # a parent below another root is a wanted entry

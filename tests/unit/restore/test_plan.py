@@ -209,6 +209,17 @@ def test_what_nobody_can_move_is_named_before_it_is_tried(flags: int) -> None:
     assert actions(left) == {b"f": Action.EXTRA} and left.concerns == (), "it stays anyway"
 
 
+def test_a_name_that_cannot_change_has_the_others_linked_only_once() -> None:
+    wanted = [file(name, link_group=1) for name in (b"a", b"b", b"c")]
+    stuck = file(b"a", flags=0x10, link_group=7)
+    first = actions(plan(wanted, [stuck, file(b"b", link_group=7), file(b"c")]))
+    assert first == {b"a": Action.CANNOT, b"b": Action.REPLACE, b"c": Action.REPLACE}
+    second = actions(plan(wanted, [stuck._replace(link_group=None), *(file(x, link_group=9) for x in (b"b", b"c"))]))
+    assert second == {b"a": Action.CANNOT, b"b": Action.SAME, b"c": Action.SAME}
+    right = [file(b"a", flags=0x10, link_group=7), *(file(x, link_group=7) for x in (b"b", b"c"))]
+    assert set(actions(plan(wanted, right)).values()) == {Action.SAME}
+
+
 def test_recorded_flags_that_are_not_set_are_named() -> None:
     made = plan([file(flags=0x10)], [])
     assert [concern.reason for concern in made.concerns] == ["had chattr +i: set it by hand"]
