@@ -241,7 +241,8 @@ class _Builder:
         extras = [path for path in sorted(actual) if paths.is_within_any(path, roots)]
         extras = [path for path in extras if not self._gone_with_parent(path)]
         held = {path: reason for path in extras if delete and not self.keep(path) and (reason := self.withheld(path))}
-        for folder in {above for path in held for above in paths.ancestors(path)}:
+        kept = [path for path in extras if delete and self.keep(path)]
+        for folder in {above for path in [*held, *kept] for above in paths.ancestors(path)}:
             held.setdefault(folder, Withheld("it holds what stays here"))
         return [self._extra(path, delete, held.get(path)) for path in extras]
 

@@ -111,6 +111,13 @@ def test_a_kept_path_stays_as_it_is_and_absent_where_it_is_missing() -> None:
     assert actions(plan([], [file()], keep=keep, delete=True)) == {b"f": Action.KEPT_BY_RULE}
 
 
+def test_an_extra_folder_stays_with_what_is_kept_in_it() -> None:
+    folder = file(kind=Kind.DIRECTORY, size=0, sha256=None)
+    made = plan([], [folder, file(b"f/kept"), file(b"f/other")], keep=lambda path: b"kept" in path, delete=True)
+    assert actions(made) == {b"f": Action.WITHHELD, b"f/kept": Action.KEPT_BY_RULE, b"f/other": Action.EXTRA}
+    assert made.concerns == () and actions(plan([], [folder], delete=True)) == {b"f": Action.EXTRA}
+
+
 def test_a_kept_path_needs_no_account_and_is_no_other_name_of_a_file() -> None:
     keep = lambda path: path == b"/srv/w/f"  # noqa: E731
     theirs = plan([file(owner=b"nobody here", uid=54099)], [file()], keep=keep)
