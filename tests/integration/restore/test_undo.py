@@ -12,7 +12,7 @@ import pytest
 
 from pacha.restore.apply import apply
 from pacha.restore.journal import Journal, closed_history, history
-from pacha.restore.journal_records import Touched
+from pacha.restore.journal_records import Created, Touched
 from pacha.restore.undo import prune, undo
 from pacha.restore.undo_preview import preview
 from tests.support.applying import (
@@ -194,7 +194,7 @@ def test_the_originals_of_an_interrupted_rebuild_stay_as_long_as_the_one_that_re
 
     def begin(*marks: str) -> str:
         with closing(Journal.begin(state)) as journal:
-            journal.write(Touched(state, 0))
+            journal.write(Created(path=b"/new", temporary=None, kind="f", size=0, mtime_ns=0))
             journal.sync()
             for mark in marks:
                 journal.mark(mark)
