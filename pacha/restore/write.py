@@ -15,16 +15,7 @@ from pacha.files import paths
 from pacha.files.entry import Entry, Kind
 from pacha.restore.compare import content_differs
 from pacha.restore.dirfd import SafeDirectories
-from pacha.restore.entries import (
-    Inode,
-    NewEntry,
-    discard,
-    finish_directory,
-    make_directory,
-    make_file,
-    make_link,
-    make_other,
-)
+from pacha.restore.entries import Inode, discard, finish_directory, make_directory, make_file, make_link, make_other
 from pacha.restore.inode import exhausted, explain
 from pacha.restore.journal import Journal
 from pacha.restore.journal_records import Created, Record, Touched
@@ -246,17 +237,16 @@ class Writer:
             return
         if group is not None and group in self._first and self._link(group, parent, name, step):
             return
-        new = self._make_fresh(step, step.wanted, self._tree.enter(parent), name)
+        dir_fd, given = self._tree.enter(parent), self._attributes(step)
+        if step.wanted.kind is Kind.FILE:
+            new = make_file(name, dir_fd, step.wanted, given, self._source.content(step.wanted))
+        else:
+            new = make_other(name, dir_fd, step.wanted, given)
         if group is not None and new.inode is not None:
             self._first.setdefault(group, (step.wanted, new.inode))
         if new.troubles:
             self._outcome.trouble(step.path, *new.troubles)
             self._announce_real_time(step, self._tree.enter(parent), name)
-
-    def _make_fresh(self, step: Step, wanted: Entry, dir_fd: int, name: bytes) -> NewEntry:
-        if wanted.kind is Kind.FILE:
-            return make_file(name, dir_fd, wanted, self._attributes(step), self._source.content(wanted))
-        return make_other(name, dir_fd, wanted, self._attributes(step))
 
     def _attributes(self, step: Step) -> Attributes:
         given = step.attributes._replace(inherited=self._inherited)
