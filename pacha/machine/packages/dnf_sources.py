@@ -135,7 +135,7 @@ def _parsed(file: SourceFile) -> configparser.RawConfigParser:
     )
     try:
         parser.read_string(file.content.decode("utf-8", "surrogateescape"))
-    except configparser.Error:
+    except (configparser.Error, AttributeError):  # AttributeError: a line that continues an option without a value
         parser.clear()
     return parser
 

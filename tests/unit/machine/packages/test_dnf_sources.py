@@ -139,7 +139,7 @@ def test_the_folder_that_dnf_reads(tmp_path: Path) -> None:
     "content",
     [
         b"no section\n[x\n", b"\xff\xfe[x]\nbaseurl=http://x", b"[a b]\nbaseurl=http://x\n", b"[main]\nbaseurl=http://x\n",
-        b"[x]\nenabled=no\nbaseurl=http://x\n",
+        b"[x]\nenabled=no\nbaseurl=http://x\n", b"[x]\nbaseurl\n http://x\n",
     ],
 )  # fmt: skip
 def test_nonsense_is_no_repository(content: bytes, tmp_path: Path) -> None:
