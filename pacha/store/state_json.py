@@ -136,10 +136,9 @@ def _dict_of(
     """A decoder of an object with no more than ``most`` keys."""
 
     def decode_all(values: object) -> dict[Any, Any]:
-        decoded = {decode_key(key): decode_value(value) for key, value in _of(dict)(values).items()}
-        if len(decoded) > most:
+        if len(_of(dict)(values)) > most:
             raise ValueError
-        return decoded
+        return {decode_key(key): decode_value(value) for key, value in _of(dict)(values).items()}
 
     return decode_all
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import Any
+from typing import Any, NoReturn
 
 import pytest
 from hypothesis import given
@@ -82,3 +82,24 @@ def test_a_value_that_pacha_does_not_write_names_its_key(loaded: dict[str, Any],
 def test_the_last_moment_that_a_clock_could_say_can_be_read_again() -> None:
     state = HostState(tried=1e11 - 1, masters={"m": MasterState(tried=-1e11 + 1)})
     assert again(state) == state
+
+
+class Unread(dict[str, Any]):
+    """An object whose values nobody may look at."""
+
+    def items(self) -> NoReturn:
+        raise AssertionError
+
+
+@pytest.mark.parametrize(
+    ("key", "most", "value"),
+    [("choices", 100, {}), ("stated", 10_000, [1, "", "", ""]), ("users", 10_000, ""), ("groups", 10_000, "")],
+)
+def test_too_many_are_refused_before_they_are_looked_at(key: str, most: int, value: object) -> None:
+    def loaded(objects: dict[str, Any]) -> dict[str, Any]:
+        return {key: objects} if key in ("choices", "stated") else {"choices": {"host": {key: objects}}}
+
+    full = {f"{number:08x}": value for number in range(most)}
+    decode(loaded(full))
+    with pytest.raises(ValueError):
+        decode(loaded(Unread(full | {"ff": value})))
