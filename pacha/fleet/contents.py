@@ -7,7 +7,7 @@ import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Any
+from typing import Any, TypeVar
 
 from pacha.errors import DamagedError, PachaError
 from pacha.files import names
@@ -21,6 +21,8 @@ from pacha.store.snapshot import Watched
 from pacha.system import activity
 
 LIMITS = AccountLimits(cpu_seconds=600, seconds=1200.0, memory=2 << 30, most=64 << 20)  #: for one host
+
+_T = TypeVar("_T")
 
 #: Called with a content, in the process that reads it. The result is JSON.
 Work = Callable[[bytes], Any]
@@ -48,8 +50,12 @@ class Contents:
     watched: Mapping[str, Sequence[Watched]]
     faults: dict[str, str] = field(default_factory=dict)
 
-    def each(self, work: Work) -> Iterator[tuple[bytes, Any]]:
-        """Yield the SHA-256 of each content that a host can give, and the result of ``work`` for it."""
+    def each(self, work: Work, check: Callable[[Any], _T]) -> Iterator[tuple[bytes, _T]]:
+        """Yield the SHA-256 of each content that a host can give, and the result of ``work`` for it.
+
+        ``check`` returns the result in the form that is yielded. For an invalid one it raises ValueError, TypeError or
+        AttributeError.
+        """
         load_modules()
         pending: dict[bytes, list[FoundPath]] = {}
         for path in self.found:
@@ -57,7 +63,7 @@ class Contents:
         activity.begin("reading contents", len(pending))
         while batches := self._batches(pending):
             for host, wanted in batches.items():
-                answers = dict(self._answers(host, wanted, work))
+                answers = dict(self._answers(host, wanted, work, check))
                 yield from answers.items()
                 activity.advance(len(answers))
                 if len(answers) < len(wanted):
@@ -75,16 +81,18 @@ class Contents:
                 batches.setdefault(host, {})[sha] = place_of(self.watched[host], path)
         return batches
 
-    def _answers(self, host: str, wanted: Mapping[bytes, ContentPlace], work: Work) -> Iterable[tuple[bytes, Any]]:
+    def _answers(
+        self, host: str, wanted: Mapping[bytes, ContentPlace], work: Work, check: Callable[[Any], _T]
+    ) -> Iterable[tuple[bytes, _T]]:
         try:
             owner = owner_of(self.fleet.hosts_path, host)
             results = partial(_each, self.fleet.hosts_path, host, wanted, work)
             reply, _ = run_as_owner(owner, lambda: json.dumps(list(results())).encode("ascii"), LIMITS)
             answers = [(bytes.fromhex(sha), answer) for sha, answer in json.loads(reply)]
-            return [(sha, answer) for sha, answer in answers if sha in wanted]
+            return [(sha, check(answer)) for sha, answer in answers if sha in wanted]
         except OSError as error:
             self.faults[host] = f"its folder cannot be read: {error.strerror}"
-        except (ValueError, TypeError, RecursionError):
+        except (ValueError, TypeError, AttributeError, RecursionError):
             self.faults[host] = "its contents take too much time or memory"
         return []
 

@@ -177,8 +177,11 @@ def readable_diffs(
     wanted = list(_wanted(drifts))
     watched = {host.name: fleet.index.watched(host.id) for host in fleet.hosts}
     contents = Contents(fleet, wanted, watched)
-    answers = contents.each(lambda data: None if b"\0" in data else data.decode("latin-1"))
-    texts = {sha: text.encode("latin-1") for sha, text in answers if text is not None}
+    answers = contents.each(
+        lambda data: None if b"\0" in data else data.decode("latin-1"),
+        lambda text: None if text is None else text.encode("latin-1"),
+    )
+    texts = {sha: text for sha, text in answers if text is not None}
     faults += [f"{host}: {fault}" for host, fault in contents.faults.items()]
     diffs: dict[tuple[bytes, bytes], tuple[bytes, ...]] = {}
     for drift in drifts:

@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import partial
+from typing import Any
 
 from pacha.errors import UsageError
 from pacha.files.content import WHOLE_LIMIT
@@ -15,6 +16,7 @@ from pacha.fleet.contents import Contents
 from pacha.fleet.find import FoundPath, by_state
 from pacha.fleet.update import Fleet
 from pacha.text import escape
+from pacha.wire import message
 
 MOST_LINES = 1000  #: matching lines of one content that are reported
 _LONGEST = 4096  #: bytes of a line that is reported
@@ -77,12 +79,11 @@ def grep(fleet: Fleet, pattern: re.Pattern[bytes], folders: Sequence[bytes], hos
     search = Search(hosts=tuple(host.name for host in chosen), faults=fleet.faults(hosts))
     files = list(_files(fleet, folders or [b"/"], search))
     contents = Contents(fleet, files, {host.name: fleet.index.watched(host.id) for host in chosen})
-    answers = dict(contents.each(partial(matching_lines, pattern)))
+    answers = dict(contents.each(partial(matching_lines, pattern), checked_lines))
     search.faults += [f"{host}: {fault}" for host, fault in contents.faults.items()]
     for file in files:
         if (lines := answers.get(file.state.content)) is not None:
-            shown = tuple(MatchingLine(int(number), str(text).encode("latin-1", "replace")) for number, text in lines)
-            search.matches.append(ContentMatch(file.path, file.hosts, shown))
+            search.matches.append(ContentMatch(file.path, file.hosts, lines))
     return search
 
 
@@ -97,6 +98,16 @@ def matching_lines(pattern: re.Pattern[bytes], data: bytes) -> list[tuple[int, s
             if len(lines) == MOST_LINES:
                 break
     return lines or None
+
+
+def checked_lines(lines: Any) -> tuple[MatchingLine, ...] | None:
+    """Return the result of ``matching_lines`` that a child replied.
+
+    Raises ValueError, TypeError or AttributeError for an invalid one.
+    """
+    if lines is None:
+        return None
+    return tuple(MatchingLine(message.count(number), text.encode("latin-1")) for number, text in lines)
 
 
 def _files(fleet: Fleet, folders: Sequence[bytes], search: Search) -> Iterator[FoundPath]:

@@ -16,7 +16,7 @@ from pacha.files.names import DATABASE
 from pacha.files.paths import is_within_any, prefix
 from pacha.fleet.collect import open_repository
 from pacha.fleet.contents import LIMITS
-from pacha.fleet.grep import MatchingLine, matching_lines
+from pacha.fleet.grep import MatchingLine, checked_lines, matching_lines
 from pacha.fleet.update import Fleet, owner_of
 from pacha.history.access import history_of
 from pacha.history.first_snapshot import Naming
@@ -65,7 +65,7 @@ def grep_history(
         reply, _ = run_as_owner(owner, work, LIMITS)
     try:
         return [_checked(*words) for words in _decoded(reply, host)]
-    except (ValueError, TypeError, KeyError, RecursionError):
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
         why = "it takes too much time or memory, or its folder is not as Pacha makes it"
         raise _not_searched(host, why, f"Name a PATH; or look at it: pacha check {host}") from None
 
@@ -82,8 +82,8 @@ def _not_searched(host: str, why: str, hint: str) -> DamagedError:
 
 
 def _checked(path: str, node: str, at: float, lines: Any) -> HistoryMatch:
-    texts = tuple(MatchingLine(int(number), str(text).encode("latin-1")) for number, text in lines)
-    return HistoryMatch(path=path.encode("latin-1"), node=str(node)[:40], at=message.seconds(at), lines=texts)
+    found = checked_lines(lines) or ()
+    return HistoryMatch(path=path.encode("latin-1"), node=message.node(node), at=message.seconds(at), lines=found)
 
 
 def _worked(hosts_path: bytes, host: str, scratch: Path, pattern: re.Pattern[bytes], folders: Sequence[bytes]) -> bytes:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 
 import pytest
 
 from pacha.errors import DamagedError, UsageError
+from pacha.fleet import history_grep
 from pacha.fleet.grep import compiled
 from pacha.fleet.history_grep import grep_history
 from pacha.fleet.update import up_to_date
@@ -47,3 +49,18 @@ def test_what_was_purged_is_not_searched(hosts: Hosts) -> None:
     with up_to_date(hosts.hosts_path) as fleet:
         [found] = grep_history(fleet, compiled("token"), [], ["web1"])
     assert found.lines[0].text == b"token 2"
+
+
+@pytest.mark.parametrize(
+    "match",
+    [
+        [1, "a" * 40, 1.0, []], ["/a", "\x1b[31m", 1.0, []], ["/a", "a" * 40, 1.0, [[float("inf"), "x"]]],
+        ["/a", "a" * 40, 1.0, [[1]]], ["\N{EURO SIGN}", "a" * 40, 1.0, []], ["/a", "a" * 40, "1", []],
+    ],
+)  # fmt: skip
+def test_a_match_that_makes_no_sense(hosts: Hosts, monkeypatch: pytest.MonkeyPatch, match: list[object]) -> None:
+    reply = json.dumps([match]).encode("ascii")
+    monkeypatch.setattr(history_grep, "run_as_owner", lambda owner, work, limits: (reply, 0))
+    with up_to_date(hosts.hosts_path) as fleet, pytest.raises(DamagedError) as caught:
+        grep_history(fleet, compiled("x"), [], ["web1"])
+    assert caught.value.code == "history-not-searched"
