@@ -41,7 +41,7 @@ INSERT INTO replaced VALUES (0);
 def open_index(path: str) -> Iterator[Index]:
     """Open the index at ``path``, in a private folder; make it where it is missing or has another version.
 
-    Raises PachaError, also where it is damaged.
+    Raises PachaError, also where it is damaged, and OSError.
     """
     try:
         with closing(_connected(path)) as connection:

@@ -72,7 +72,7 @@ class Fleet:
 
 @contextmanager
 def up_to_date(hosts_path: bytes) -> Iterator[Fleet]:
-    """Open the index of a master and bring it up to date. Raises PachaError."""
+    """Open the index of a master and bring it up to date. Raises PachaError, OSError."""
     names = hosts.names(hosts_path)
     with open_index(_place(hosts_path)) as index:
         _update(hosts_path, index, names)

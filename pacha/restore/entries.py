@@ -174,7 +174,7 @@ def discard_new(name: bytes, dir_fd: int, old: Inode | None) -> None:
 
 
 def _discard_tree(name: bytes, dir_fd: int) -> None:
-    """Remove a directory tree of any depth with two open descriptors: directories inside are moved up."""
+    """Remove a directory tree of any depth with three open descriptors: directories inside are moved up."""
     fd = _open_own(name, dir_fd)
     try:
         while below := _empty(fd):
