@@ -56,10 +56,11 @@ def read_last_snapshot(session: PushSession, accept: bool) -> Snapshot:
 def _check_rebuilt(session: PushSession, last: Snapshot) -> None:
     """Raise PachaError after an interrupted rebuild, whose half-done state would be recorded."""
     if interrupted := owed.interrupted_rebuilds(session.context.state, last):
+        accept = "; if the files are meant to be as they are: pacha push --accept" if last.live else ""
         raise PachaError(
             "A rebuild of this machine was not finished.",
             "what it did not put back would be recorded as gone",
-            f"{interrupted[-1].cure}; if the files are meant to be as they are: pacha push --accept",
+            interrupted[-1].cure + accept,
             code="rebuild-unfinished",
         )
 

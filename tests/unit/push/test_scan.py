@@ -75,6 +75,7 @@ def test_what_a_killed_rebuild_left_comes_before_what_a_fresh_machine_is_told(ba
     with pytest.raises(PachaError) as caught:
         read_last_snapshot(bar.session(), False)
     assert caught.value.code == "rebuild-unfinished" and "'pacha rebuild bar'" in caught.value.hint
+    assert "--accept" not in caught.value.hint  # a push that cannot be accepts nothing
 
 
 def test_a_push_that_cannot_be_accepts_nothing(bar: Standalone) -> None:
