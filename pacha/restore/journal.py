@@ -11,7 +11,7 @@ import fcntl
 import os
 import secrets
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import suppress
 
 from pacha.errors import PachaError
@@ -133,10 +133,14 @@ class Journal:
         return frozenset(record.word for record in self._frame if isinstance(record, Mark))
 
     @property
+    def chosen(self) -> frozenset[bytes]:
+        """The paths to which a person limited this rebuild; none: it restores everything."""
+        return frozenset(record.path for record in self._frame if isinstance(record, Part))
+
+    @property
     def parts(self) -> frozenset[bytes]:
         """The paths that this rebuild restores, with all below them."""
-        of_parts = frozenset(record.path for record in self._frame if isinstance(record, Part))
-        return of_parts or frozenset(self.roots)
+        return self.chosen or frozenset(self.roots)
 
     @property
     def roots(self) -> tuple[bytes, ...]:
@@ -245,20 +249,34 @@ def interrupted(state: bytes, parts: Sequence[bytes] = (), target: bytes = b"") 
     They have the same ``target``: a rehearsal resumes no rebuild to the original places. Raises OSError.
     """
     same = (each for each in unfinished(state) if each.target == target)
-    resumed = (each for each in same if not parts or all(paths.is_within_any(path, parts) for path in each.parts))
-    return tuple(each.started for each in resumed if each.started)
+    return tuple(each.started for each in same if each.started and _is_within(each, parts))
 
 
 def cut_off(state: bytes) -> Journal | None:
-    """Return the newest rebuild to the original places, closed, if it was interrupted, even after its files."""
-    journals = [each for each in closed_history(state) if not each.target and "stopped" not in each.marks]
-    return journals[-1] if journals and not journals[-1].marks & {DONE, "undone"} else None
+    """Return the newest rebuild to the original places, closed, that was interrupted, even after its files.
+
+    Left out is one that was undone, and one whose paths a later rebuild restored that came to its end.
+    """
+    done: list[Journal] = []
+    for each in reversed(closed_history(state)):
+        if each.target or each.marks & {"stopped", "undone"}:
+            continue
+        if DONE in each.marks:
+            done.append(each)
+        elif not any(_is_within(each, later.chosen) for later in done):
+            return each
+    return None
 
 
 def incomplete(state: bytes) -> list[Journal]:
-    """Return the ``unfinished`` journals, and the newest if it was interrupted after its files, all closed."""
+    """Return the ``unfinished`` journals, and the newest ``cut_off`` after its files, all closed."""
     newest = cut_off(state)
     return unfinished(state) + ([newest] if newest and newest.closed else [])
+
+
+def _is_within(journal: Journal, parts: Collection[bytes]) -> bool:
+    """Whether a rebuild of ``parts`` (none: of everything) restores all that ``journal`` does."""
+    return not parts or all(paths.is_within_any(path, parts) for path in journal.parts)
 
 
 def _records(lines: Iterable[bytes]) -> Iterator[Record]:

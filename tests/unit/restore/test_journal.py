@@ -6,11 +6,12 @@ import errno
 import os
 import stat
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from pacha.errors import PachaError
-from pacha.restore.journal import Journal, history, interrupted, unfinished
+from pacha.restore.journal import DONE, Journal, cut_off, history, incomplete, interrupted, unfinished
 from pacha.restore.journal_records import (
     Mark,
     Record,
@@ -92,6 +93,42 @@ def test_a_rehearsal_and_a_rebuild_do_not_carry_each_other_on(state: bytes) -> N
     assert [start.id for start in interrupted(state, [b"/t/opt"], b"/t")] == [rehearsed.id]
     assert interrupted(state, [b"/t/opt"], b"/other") == ()
     assert reopened(rehearsed)[1] == Target(b"/t") and not rehearsed.changed
+
+
+def ended(state: bytes, *words: str, parts: tuple[bytes, ...] = (), target: bytes = b"") -> str:
+    """A rebuild of /foo, or of some ``parts``, that came to these marks; returns its id."""
+    journal = Journal.begin(state, parts=parts, target=target)
+    journal.write(Root(b"/foo"))
+    for word in words:
+        journal.mark(word)
+    return journal.id
+
+
+@pytest.mark.parametrize(
+    "later",
+    [
+        {"words": ("finished", DONE), "parts": (b"/foo/one",)},
+        {"words": ("finished", DONE), "target": b"/t"},
+        {"words": ("stopped",)},
+        {"words": ("undone",)},
+        {"words": ("finished", DONE, "undone")},
+    ],
+    ids=["of a part", "a rehearsal", "stopped", "undone", "done and undone"],
+)
+def test_a_rebuild_that_was_cut_off_stays_so_whatever_other_comes_to_its_end(
+    state: bytes, later: dict[str, Any]
+) -> None:
+    first = ended(state, "written", "finished")
+    ended(state, *later.pop("words"), **later)
+    newest = cut_off(state)
+    assert newest is not None and newest.id == first and [each.id for each in incomplete(state)] == [first]
+
+
+@pytest.mark.parametrize("parts", [(), (b"/foo",), (b"/foo/one", b"/foo/two")])
+def test_a_rebuild_that_was_cut_off_is_settled_by_one_of_all_its_paths(state: bytes, parts: tuple[bytes, ...]) -> None:
+    ended(state, "written", "finished", parts=parts and (b"/foo/two",))
+    ended(state, "written", "finished", DONE, parts=parts)
+    assert cut_off(state) is None and incomplete(state) == []
 
 
 def test_a_kill_before_the_first_record_leaves_nothing_to_do(state: bytes) -> None:
