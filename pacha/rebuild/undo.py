@@ -58,7 +58,7 @@ def rebuilds(context: Context) -> tuple[RebuildRecord, ...]:
 
 
 def undo(context: Context, confirm: Callable[[RebuildRecord], None] = lambda record: None) -> Undone:
-    """Undo the newest rebuild that changed something and is not undone yet, whether it finished or was killed.
+    """Undo the newest rebuild that is not undone yet, and that changed something or was killed.
 
     ``confirm`` gets it before anything is changed, and may raise. Raises LockedError, and PachaError for none.
     """
@@ -86,7 +86,9 @@ def _newest(context: Context) -> Iterator[Journal]:
     """The journal of the newest rebuild that can be undone. Raises PachaError when there is none."""
     journals = history(os.fsencode(context.state.path))
     try:
-        undoable = [journal for journal in journals if journal.changed and not journal.marks & {"undone", "stopped"}]
+        # One that was killed before its first change, too: until then it counts as interrupted.
+        concerned = (journal for journal in journals if journal.changed or not journal.closed)
+        undoable = [journal for journal in concerned if not journal.marks & {"undone", "stopped"}]
         if not undoable:
             raise PachaError(
                 "There is no rebuild to undo.", hint="'pacha undo --list' shows what there was.", code="nothing-to-undo"

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import os
+
 import pytest
 
 from pacha.errors import PachaError
 from pacha.rebuild import rebuild, undo
+from pacha.restore.journal import Journal
 from tests.support.standalone import Standalone, standalone_host  # noqa: F401  (a fixture)
 
 
@@ -51,3 +54,18 @@ def test_without_a_change_there_is_nothing_to_undo(rebuilt: Standalone) -> None:
         with pytest.raises(PachaError) as caught:
             act(rebuilt.context())
         assert caught.value.code == "nothing-to-undo"
+
+
+def test_one_that_was_killed_before_its_first_change_is_undone_before_another(rebuilt: Standalone) -> None:
+    """A push refuses to go on after it, and names 'pacha undo'."""
+    killed = Journal.begin(os.fsencode(rebuilt.context().state.path), "bar")
+    killed.close()
+    record, steps = undo.propose(rebuilt.context())
+    assert (record.id, record.state, steps) == (killed.id, "unfinished", ())
+    undo.undo(rebuilt.context())
+    assert text(rebuilt) == "one\n" and [each.state for each in undo.rebuilds(rebuilt.context())] == [
+        "undone",
+        "finished",
+    ]
+    undo.undo(rebuilt.context())
+    assert text(rebuilt) == "edited\n"
