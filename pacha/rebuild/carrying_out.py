@@ -177,8 +177,9 @@ class _Restoring:
         adopts = self.attempt.adopts
         if adopts:
             with _in_place():
-                adoption.adopt(context, host, self.attempt.staging, fetched, context.master())
+                # First, as a kill may follow: the next push would record as gone what is not remembered as owed.
                 partial.remember_outcome(context.state, fetched.snapshot, outcome)
+                adoption.adopt(context, host, self.attempt.staging, fetched, context.master())
         else:
             partial.settle_owed(context, host, fetched, self.proposal.preview.plan, outcome)
         return adopts

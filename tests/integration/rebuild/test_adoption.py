@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import shutil
 import sqlite3
@@ -12,10 +13,11 @@ from typing import Any, NoReturn
 import pytest
 
 from pacha.errors import PachaError
-from pacha.host import watch
+from pacha.host import owed, watch
 from pacha.push import push
-from pacha.rebuild import rebuild, restore_db, result, undo
+from pacha.rebuild import adoption, rebuild, restore_db, result, undo
 from pacha.rebuild.options import RebuildOptions
+from pacha.restore import install
 from pacha.store import database
 from pacha.store.selection import Selection
 from tests.support.stage import copy
@@ -145,6 +147,27 @@ def test_a_rebuild_that_is_killed_while_it_adopts_leaves_no_fingerprints(
     with pytest.raises(KeyboardInterrupt):
         rebuild.rebuild(here, "bar")
     assert not os.path.exists(here.state.cache)
+
+
+def test_a_rebuild_that_is_killed_once_it_adopted_has_told_what_is_owed(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The next push would record as gone what could not be put back."""
+    here, real = world.here("bar"), adoption.adopt
+    (world.tree / "two").unlink()
+
+    def fail(name: bytes, *arguments: Any) -> NoReturn:
+        raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+    def killed(*arguments: Any) -> NoReturn:
+        real(*arguments)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(install, "put", fail)
+    monkeypatch.setattr(adoption, "adopt", killed)
+    with pytest.raises(KeyboardInterrupt):
+        rebuild.rebuild(here, "bar")
+    assert os.fsencode(world.tree / "two") in owed.paths(here.state)
 
 
 @pytest.mark.parametrize(("name", "still"), [("fresh", "bar"), ("bar", "")], ids=["a new machine", "bar itself"])
