@@ -59,15 +59,17 @@ class InterruptedRebuild:
 def interrupted_rebuilds(state: StateFolder, last: Snapshot) -> list[InterruptedRebuild]:
     """Interrupted rebuilds of paths watched in ``last`` that were neither finished nor undone nor accepted since.
 
-    Where nothing is watched, all but rehearsals, also one that has put all files in place and ended there: the list of
-    what a fresh machine watches comes with its last step.
+    Where nothing is watched, all but rehearsals. A machine that remembers no snapshot of its own may have put all files
+    in place and ended there: what it watches, and as which host, comes with the last step.
     """
     live, incomplete = {watched.path for watched in last.live}, _journals(state, only_incomplete=True)
-    accepted = state.read().accepted if incomplete else ()
-    found = []
+    if not incomplete:
+        return []
+    remembered, found = state.read(), []
     for each in incomplete:
-        concerns = not each.closed and not live.isdisjoint(each.roots) if live else not each.target
-        if concerns and each.id not in accepted:
+        counts = not each.closed or not remembered.tip or not live
+        concerns = not live.isdisjoint(each.roots) if live else not each.target
+        if counts and concerns and each.id not in remembered.accepted:
             found.append(InterruptedRebuild(id=each.id, host=each.started.host if each.started else ""))
     return found
 

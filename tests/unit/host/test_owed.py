@@ -10,6 +10,7 @@ from pacha.files.entry import Kind
 from pacha.host import doctor, overview, owed, status
 from pacha.restore.journal import AFTER, DONE, Journal
 from pacha.restore.journal_records import Root
+from pacha.store import database
 from pacha.store.snapshot import Snapshot
 from pacha.store.state import StateFolder
 from tests.support.entries import entry_at
@@ -76,6 +77,15 @@ def test_a_killed_rebuild_of_a_fresh_machine_is_named_wherever_one_looks(
     checks = [*doctor.inspect(lambda: context.config, context.state)]
     cures = {check.about: check.cure for check in checks}
     assert "'pacha rebuild foo'" in cures["rebuild"] and "restore-db" not in cures["watched"]
+
+
+def test_a_rebuild_that_ended_while_the_machine_became_the_host_is_named(bar: Standalone) -> None:
+    """It watches what the host did already, but would push it by another name."""
+    context, last = bar.context("fresh"), database.read(bar.context().state.database)
+    begun = interrupted(bar, came_to=("written", "finished"))
+    assert [each.id for each in owed.interrupted_rebuilds(context.state, last)] == [begun]
+    context.state.update(tip="0" * 40)
+    assert owed.interrupted_rebuilds(context.state, last) == []
 
 
 @pytest.mark.parametrize("end", [(), ("finished",)])
