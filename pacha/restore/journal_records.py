@@ -23,6 +23,7 @@ class Started:
     """The first record. ``resumes``: the IDs of the interrupted rebuilds that this one resumes.
 
     ``tip``: the node of the snapshot; "" where it is not known, as in the journals of earlier versions.
+    ``links``: whether the ``Altered`` of a link has its attributes, which earlier versions never recorded.
     """
 
     id: str
@@ -30,6 +31,7 @@ class Started:
     host: str
     resumes: tuple[str, ...]
     tip: str = ""
+    links: bool = False
 
 
 @dataclass(frozen=True, slots=True)

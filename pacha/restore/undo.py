@@ -7,6 +7,7 @@ and run again, because it checks the actual state for each record.
 from __future__ import annotations
 
 import os
+import stat
 from collections.abc import Callable, Iterable
 from contextlib import ExitStack
 from dataclasses import dataclass, field
@@ -17,7 +18,7 @@ from pacha.restore.backup_dir import open_backup_dir
 from pacha.restore.cleanup import remove_empty_folders, remove_temporaries, restore_times
 from pacha.restore.dirfd import SafeDirectories
 from pacha.restore.entries import Inode, discard, inode_of
-from pacha.restore.inode import Changed, change_attributes, explain, is_closed_to_owner, open_inode
+from pacha.restore.inode import Changed, change_attributes, explain, is_closed_to_owner, open_inode, read_xattrs
 from pacha.restore.journal import Journal, history
 from pacha.restore.journal_records import Altered, Created, Displaced, Record, Touched
 from pacha.restore.openings import Openings
@@ -270,7 +271,9 @@ class Undoing:
             if inode_of(status) != record.old:
                 self.outcome_builder.concern(record.path, "replaced since the rebuild: left as it is")
                 return
-            before = Attributes(record.uid, record.gid, record.mode, record.mtime_ns, record.xattrs)
+            has_xattrs = not stat.S_ISLNK(status.st_mode) or (self.journal.started and self.journal.started.links)
+            xattrs = record.xattrs if has_xattrs else read_xattrs(reference)
+            before = Attributes(record.uid, record.gid, record.mode, record.mtime_ns, xattrs)
             troubles = change_attributes(reference, status, before)
         if troubles:
             self.outcome_builder.trouble(record.path, *troubles)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 from collections.abc import Callable
@@ -96,6 +97,28 @@ def test_each_attribute_of_each_kind_changes_with_a_rebuild_and_back_with_undo(t
     assert apply(plan_for(root, wanted), contents(wanted), journal).concerns == ()
     assert alike(look(root)) == alike(wanted)
     assert undo(journal).concerns == () and alike(look(root)) == alike(old)
+
+
+def test_a_journal_of_an_earlier_version_tells_nothing_of_the_attributes_of_links(tmp_path: Path) -> None:
+    """It recorded none, and left those that there were: its undo leaves them, too."""
+    root, state = tmp_path / "watched", tmp_path / "state"
+    root.mkdir()
+    state.mkdir(mode=0o700)
+    (root / "link").symlink_to("nowhere")
+    os.setxattr(root / "link", "trusted.x", b"1", follow_symlinks=False)
+    old = look(root)
+    os.utime(root / "link", ns=(1, 2), follow_symlinks=False)
+    journal = Journal.begin(os.fsencode(state))
+    assert apply(plan_for(root, old), contents(old), journal).concerns == ()
+    journal.close()
+    lines = [json.loads(line) for line in Path(os.fsdecode(journal.file)).read_bytes().splitlines()]
+    earlier = [["begun", *line[1:6]] if line[0] == "begun" else line for line in lines]
+    earlier = [[*line[:-1], []] if line[0] == "altered" else line for line in earlier]
+    Path(os.fsdecode(journal.file)).write_text("".join(f"{json.dumps(line)}\n" for line in earlier))
+    journal = Journal(journal.folder)
+    with closing(journal):
+        assert undo(journal).concerns == () and (root / "link").lstat().st_mtime_ns == 2
+    assert os.getxattr(root / "link", "trusted.x", follow_symlinks=False) == b"1"
 
 
 def test_an_original_that_overlayfs_copied_comes_back(story: Story) -> None:
