@@ -74,8 +74,9 @@ def adopt(context: Context, host: str, staging: Staging, fetched: Fetched, maste
             sent[watched.repository] = watched.node
     for name, node in sent.items():
         _take_over(context, staging, name, node)
-    # First, as a kill may follow: it is not of what is recorded then.
+    # First, as a kill may follow: this is not of what is recorded then, and no push must go on by another name.
     Path(context.state.cache).unlink(missing_ok=True)
+    context.state.update(hostname=host)
     # Never the fetched file: its tables may have constraints that forget what is written to them later.
     database.write(context.state.database, fetched.recorded)
     if fetched.seal_keys:

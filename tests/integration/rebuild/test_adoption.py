@@ -132,12 +132,13 @@ def test_a_rebuild_does_not_forget_what_was_left_on_another_master(world: World)
     assert known["local"].sent == left.sent
 
 
-def test_a_rebuild_that_is_killed_while_it_adopts_leaves_no_fingerprints(
-    world: World, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("machine", ["bar", "fresh"])
+def test_a_rebuild_that_is_killed_while_it_adopts_leaves_no_fingerprints_and_no_other_name(
+    world: World, monkeypatch: pytest.MonkeyPatch, machine: str
 ) -> None:
-    """They are of what was recorded here before."""
-    here, real = world.here("bar"), database.write
-    assert os.path.exists(here.state.cache)
+    """They are of what was recorded here before, and a push would make another host of it."""
+    here, real = world.here(machine), database.write
+    assert os.path.exists(here.state.cache) == (machine == "bar")
 
     def killed(*arguments: Any) -> NoReturn:
         real(*arguments)
@@ -146,7 +147,7 @@ def test_a_rebuild_that_is_killed_while_it_adopts_leaves_no_fingerprints(
     monkeypatch.setattr(database, "write", killed)
     with pytest.raises(KeyboardInterrupt):
         rebuild.rebuild(here, "bar")
-    assert not os.path.exists(here.state.cache)
+    assert not os.path.exists(here.state.cache) and here.state.read().hostname == "bar"
 
 
 def test_a_rebuild_that_is_killed_once_it_adopted_has_told_what_is_owed(
