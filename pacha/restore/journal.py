@@ -89,7 +89,8 @@ class Journal:
             _make_folder(folder)
             journal = cls(folder)
             below = [Target(target)] if target else []
-            journal.write(Started(identifier, now // 10**9, host, resumes, tip, True), *below, *map(Part, parts))
+            begun = Started(id=identifier, at=now // 10**9, host=host, resumes=resumes, tip=tip, links=True)
+            journal.write(begun, *below, *map(Part, parts))
             journal.sync()
         except OSError as error:
             raise PachaError(

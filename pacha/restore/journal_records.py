@@ -18,7 +18,7 @@ from pacha.restore.inode import Reference, read_xattrs
 _encode = json.JSONEncoder(separators=(",", ":")).encode
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Started:
     """The first record. ``resumes``: the IDs of the interrupted rebuilds that this one resumes.
 

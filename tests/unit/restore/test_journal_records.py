@@ -48,7 +48,15 @@ records = st.one_of(
     st.builds(Altered, path=paths, old=inodes, uid=numbers, gid=numbers, mode=numbers, mtime_ns=numbers, xattrs=xattrs),
     st.builds(Touched, paths, numbers),
     st.builds(Keeping, paths),
-    st.builds(Started, st.text(), numbers, st.text(), st.lists(st.text()).map(tuple), st.text()),
+    st.builds(
+        Started,
+        id=st.text(),
+        at=numbers,
+        host=st.text(),
+        resumes=st.lists(st.text()).map(tuple),
+        tip=st.text(),
+        links=st.booleans(),
+    ),
 )
 
 

@@ -14,6 +14,7 @@ from pacha.restore.plan import Action
 from pacha.ui import plan
 from tests.support.proposing import ODD, TIP, proposal, step
 
+STARTED = Started(id="id", at=1_600_000_000, host="bar", resumes=())
 BEFORE, AFTER = (
     Planned(folder, b"x\x1b", f"{number}" * 64, owner, Path("/x"))
     for number, (folder, owner) in enumerate([("pacha_pre", "root"), ("pacha_post", "")])
@@ -36,7 +37,7 @@ def test_what_becomes_of_extras_depends_on_delete() -> None:
 def test_the_lines_have_the_snapshot_the_hooks_and_what_is_resumed_and_can_be_printed() -> None:
     proposed = proposal(
         step(Action.CREATE), hooks=Hooks((BEFORE,), (AFTER,), ("not this",)), by="evil\x1b[2J",
-        resumes=(Started("id", 1_600_000_000, "bar", (), TIP), Started("id", 1_600_000_000, "bar", ())),
+        resumes=(replace(STARTED, tip=TIP), STARTED),
     )  # fmt: skip
     proposed = replace(
         proposed, preview=replace(proposed.preview, reowned_count=3, reowned_accounts=("user a, 1 -> 2: 3",))
@@ -51,7 +52,7 @@ def test_the_lines_have_the_snapshot_the_hooks_and_what_is_resumed_and_can_be_pr
 
 
 def test_a_rebuild_that_is_resumed_from_another_snapshot_says_so() -> None:
-    proposed = proposal(step(Action.CREATE), resumes=(Started("id", 1_600_000_000, "bar", (), "e" * 40),))
+    proposed = proposal(step(Action.CREATE), resumes=(replace(STARTED, tip="e" * 40),))
     (line,) = [line for line in plan.plan_lines(proposed) if "another snapshot" in line]
     assert "eeeeeeeeeeee" in line and TIP[:12] not in line
 
