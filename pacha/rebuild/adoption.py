@@ -86,7 +86,7 @@ def adopt(context: Context, host: str, staging: Staging, fetched: Fetched, maste
     stated = provenance.accepted(state, host, fetched.tip, fetched.provenance)
     failed = (state.failure, state.cure) if state.tip else ("", "")  # a push that had no history tells nothing any more
     context.state.update(
-        tip=fetched.tip, pending=False, hostname=host, masters=masters, reread=tuple(sorted(fetched.purged)),
+        tip=fetched.tip, pending=False, masters=masters, reread=tuple(sorted(fetched.purged)),
         machine_id=machine_id(), stated=stated, failure=failed[0], cure=failed[1],
     )  # fmt: skip
 
