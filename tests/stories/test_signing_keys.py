@@ -71,7 +71,8 @@ def a_new_key_takes_over_without_a_gap(world: SignedWorld) -> None:
     assert new != old and stated(signing(world, "thief")) == 5
     assert not push.push(signing(world, "thief")).committed
     # Then the old one ends: what it signed before that still counts, at its own time.
-    ends = time.strftime("%Y%m%d%H%M%S", time.localtime(time.time() + 1))
+    last = int(time.time()) + 1  # the last second in which it counts
+    ends = time.strftime("%Y%m%d%H%M%S", time.localtime(last))
     lines = world.signers.read_text().replace(
         f"{BAR} {public(world.key('bar'))}", f'{BAR},valid-before="{ends}" {public(world.key("bar"))}'
     )
@@ -79,7 +80,7 @@ def a_new_key_takes_over_without_a_gap(world: SignedWorld) -> None:
     nodes = Forger(world, world.top / "hosts").nodes()
     assert signer(world) == new and signer(world, nodes[1]) == old
     (world.here.tree / "one").write_text("by the old key\n")
-    threading.Event().wait(1.5)
+    threading.Event().wait(max(0.0, last + 1 - time.time()))
     assert push.push(signing(world, "bar")).failures == ()
     with pytest.raises(DamagedError) as caught:
         signer(world)
