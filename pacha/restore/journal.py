@@ -239,9 +239,7 @@ def closed_history(state: bytes) -> list[Journal]:
 
 def unfinished(state: bytes) -> list[Journal]:
     """Return the journals, closed, of interrupted rebuilds neither completed later nor undone. Raises OSError."""
-    journals = closed_history(state)
-    completed = {old for journal in journals if journal.marks & _SETTLING for old in journal.resumes}
-    return [journal for journal in journals if not journal.closed and journal.id not in completed]
+    return _unfinished(closed_history(state))
 
 
 def interrupted(state: bytes, parts: Sequence[bytes] = (), target: bytes = b"") -> tuple[Started, ...]:
@@ -258,8 +256,24 @@ def cut_off(state: bytes) -> Journal | None:
 
     Left out is one that was undone, and one whose paths a later rebuild restored that came to its end.
     """
+    return _cut_off(closed_history(state))
+
+
+def incomplete(state: bytes) -> list[Journal]:
+    """Return the ``unfinished`` journals, and the newest ``cut_off`` after its files, all closed. Raises OSError."""
+    journals = closed_history(state)
+    newest = _cut_off(journals)
+    return _unfinished(journals) + ([newest] if newest and newest.closed else [])
+
+
+def _unfinished(journals: Sequence[Journal]) -> list[Journal]:
+    completed = {old for journal in journals if journal.marks & _SETTLING for old in journal.resumes}
+    return [journal for journal in journals if not journal.closed and journal.id not in completed]
+
+
+def _cut_off(journals: Sequence[Journal]) -> Journal | None:
     done: list[Journal] = []
-    for each in reversed(closed_history(state)):
+    for each in reversed(journals):
         if each.target or each.marks & {"stopped", "undone"}:
             continue
         if DONE in each.marks:
@@ -267,12 +281,6 @@ def cut_off(state: bytes) -> Journal | None:
         elif not any(_is_within(each, later.chosen) for later in done):
             return each
     return None
-
-
-def incomplete(state: bytes) -> list[Journal]:
-    """Return the ``unfinished`` journals, and the newest ``cut_off`` after its files, all closed."""
-    newest = cut_off(state)
-    return unfinished(state) + ([newest] if newest and newest.closed else [])
 
 
 def _is_within(journal: Journal, parts: Collection[bytes]) -> bool:
