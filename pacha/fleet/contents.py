@@ -6,7 +6,6 @@ import hashlib
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import partial
 from typing import Any, TypeVar
 
 from pacha.errors import DamagedError, PachaError
@@ -86,8 +85,10 @@ class Contents:
     ) -> Iterable[tuple[bytes, _T]]:
         try:
             owner = owner_of(self.fleet.hosts_path, host)
-            results = partial(_each, self.fleet.hosts_path, host, wanted, work)
-            reply, _ = run_as_owner(owner, lambda: json.dumps(list(results())).encode("ascii"), LIMITS)
+            folder = self.fleet.hosts_path
+            reply, _ = run_as_owner(
+                owner, lambda: json.dumps(list(_each(folder, host, wanted, work))).encode("ascii"), LIMITS
+            )
             answers = [(bytes.fromhex(sha), answer) for sha, answer in json.loads(reply)]
             return [(sha, check(answer)) for sha, answer in answers if sha in wanted]
         except OSError as error:
