@@ -14,6 +14,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from pacha.errors import ConfigError
+from pacha.files import paths
 from pacha.text import printable
 
 
@@ -57,6 +58,11 @@ class Rules:
             rule is not None and rule.match(text + end) is not None
             for rule, text in ((self.names, name), (self.relative, relative), (self.absolute, path))
         )
+
+    def match_with_parents(self, path: bytes) -> bool:
+        """Whether the absolute ``path`` or a directory above it is left out, on a machine of which all is watched."""
+        steps = (path, *paths.ancestors(path))
+        return any(self.match(paths.name(each), each.lstrip(b"/"), each, each != path) for each in steps)
 
 
 def _any(patterns: Sequence[str]) -> re.Pattern[bytes] | None:

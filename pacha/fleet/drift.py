@@ -79,7 +79,7 @@ def drift_below(
         states = by_state(fleet, number, path)
         if not states or (len(states) == 1 and len(states[0].hosts) == len(chosen)):
             continue
-        if any(rules.match(name(each), each.lstrip(b"/"), each, each != path) for each in (path, *ancestors(path))):
+        if rules.match_with_parents(path):
             continue
         drift = _drift(path, states, chosen, watching, content_only=content_only)
         if len(drift.groups) > 1 and (not unlike or (unlike,) in [group.hosts for group in drift.groups]):

@@ -71,16 +71,15 @@ class Secrecy:
 
     def why_hidden(self, path: bytes, mode_of: ModeOf) -> str:
         """Return why the content at ``path`` is not shown; "" if it may be. An unknown mode hides nothing."""
-        folders = tuple(ancestors(path))
         component = name(path)
         stem = _COPY.sub(b"", component[-_LONGEST_NAME:]) or component
         if any(names.match(stem) for names in (SECRET_NAME, _NAMES)):
             return BY_NAME
-        if any(self._rules.match(name(each), each.lstrip(b"/"), each, each != path) for each in (path, *folders)):
+        if self._rules.match_with_parents(path):
             return BY_RULE
         if not _allows(mode_of(path), _OTHERS_READ):
             return BY_MODE
-        return "" if all(_allows(mode_of(folder), _OTHERS_ENTER) for folder in folders) else BY_FOLDER
+        return "" if all(_allows(mode_of(folder), _OTHERS_ENTER) for folder in ancestors(path)) else BY_FOLDER
 
 
 def why_hidden_by(content: bytes) -> str:

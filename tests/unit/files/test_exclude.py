@@ -127,3 +127,18 @@ def test_a_setting_is_named() -> None:
     with pytest.raises(ConfigError, match=r"^pacha.exclude has an invalid pattern") as caught:
         Rules.of_setting("pacha.exclude", ["fine", "a[z-a]"])
     assert caught.value.code == "pattern-invalid" and "a[z-a]" in caught.value.why
+
+
+@pytest.mark.parametrize(
+    ("pattern", "path", "matches"),
+    [
+        ("*.key", "/etc/a.key", True),
+        ("*.key", "/etc/a.key/inside", True),
+        ("/etc/ssl/", "/etc/ssl/private/a", True),
+        ("/etc/ssl/", "/etc/ssl", False),
+        ("etc/ssl/**", "/etc/ssl/private", True),
+        ("*.key", "/etc/key", False),
+    ],
+)
+def test_a_path_matches_with_a_directory_above_it(pattern: str, path: str, matches: bool) -> None:
+    assert Rules.of([pattern]).match_with_parents(path.encode()) is matches
