@@ -47,4 +47,4 @@ def _manual(root: Path, folder: str) -> Iterator[tuple[str, str]]:
 
 
 def _lines(root: Path, place: str) -> list[str]:
-    return (source_files.content_of(root, place) or b"").decode("utf-8", "replace").splitlines()
+    return source_files.text_of(root, place).splitlines()
