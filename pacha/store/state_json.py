@@ -136,9 +136,10 @@ def _dict_of(
     """A decoder of an object with no more than ``most`` keys."""
 
     def decode_all(values: object) -> dict[Any, Any]:
-        if len(_of(dict)(values)) > most:
+        given = _of(dict)(values)
+        if len(given) > most:
             raise ValueError
-        return {decode_key(key): decode_value(value) for key, value in _of(dict)(values).items()}
+        return {decode_key(key): decode_value(value) for key, value in given.items()}
 
     return decode_all
 
